@@ -1,5 +1,9 @@
 /** Running Stitch: stitchable networks in the browser. The public API; re-exports and nothing else. */
-export { StitchError, ERROR_CODES } from './core/errors';
+export { createRuntime } from './runtime/runtime';
+export { checkSupport } from './runtime/support';
+export { explain as explainDecision } from './control/explain';
+export { ERROR_CODES, StitchError } from './core/errors';
+export type { SupportReport } from './runtime/support';
 export type { ErrorCode, ErrorDetail } from './core/errors';
 export type * from './core/types';
 export type * from './control/types';

@@ -1,0 +1,50 @@
+/** The known-answer check: the bundle's vectors through an executor, once as pixels and once as a frame. */
+import type { CheckVectors } from '../bundle/contents';
+import type { Manifest } from '../bundle/manifest';
+import type { PixelFrame } from '../core/types';
+import { createResampler } from '../input/resample';
+import type { CheckReport } from './api';
+import type { Executor } from './executor';
+
+/** Worst absolute logit difference per checked route; what is not a number counts as infinite. */
+export async function runCheck(executor: Executor, manifest: Manifest, vectors: CheckVectors): Promise<CheckReport> {
+  const { classes, input } = manifest;
+  const resample = createResampler(input);
+  const routes: { route: string; maxAbsError: number }[] = [];
+  for (const [row, route] of vectors.routes.entries()) {
+    let maxAbsError = 0;
+    for (let image = 0; image < vectors.batch; image++) {
+      const area = input.size ** 2;
+      const rgb = vectors.image.subarray(image * area * 3, (image + 1) * area * 3); // [B, S, S, 3] -> [S, S, 3]
+      const first = (row * vectors.batch + image) * classes;
+      const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
+      const frame = frameOf(rgb, input.size);
+      const logits = await executor.logits(route, resample(frame));
+      maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected), await frameError(executor, route, frame, logits));
+    }
+    routes.push({ route, maxAbsError });
+  }
+  const { tolerance } = vectors;
+  return { executor: executor.kind, tolerance, routes, passed: routes.every((r) => r.maxAbsError <= tolerance) };
+}
+
+function worstDifference(actual: Float32Array, expected: Float32Array): number {
+  const worst = expected.reduce((max, value, i) => Math.max(max, Math.abs((actual[i] ?? Number.NaN) - value)), 0);
+  return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
+}
+
+/** The frame path (upload, resize, top-k) must bring the probability that these logits give. */
+async function frameError(executor: Executor, route: string, frame: PixelFrame, logits: Float32Array): Promise<number> {
+  const { top } = await executor.run(route, frame);
+  const best = Math.max(...logits);
+  const total = logits.reduce((sum, value) => sum + Math.exp(value - best), 0);
+  const error = Math.abs((top[0]?.probability ?? Number.NaN) - 1 / total);
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+}
+
+/** An image as a frame of the network's own size, which the resize leaves as it is. */
+function frameOf(rgb: Uint8Array, size: number): PixelFrame {
+  const data = new Uint8ClampedArray(size * size * 4).fill(255);
+  for (let i = 0; i < size * size; i++) data.set(rgb.subarray(i * 3, i * 3 + 3), i * 4); // [S, S, 3] -> [S, S, 4]
+  return { data, width: size, height: size };
+}

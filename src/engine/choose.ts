@@ -1,0 +1,29 @@
+/** Which executors to try, in order, and the sentence that tells the user why. */
+import type { BackendChoice, ExecutorKind } from '../core/types';
+import type { AdapterSummary } from './api';
+
+export interface Candidate {
+  readonly kind: ExecutorKind;
+  readonly reason: string;
+}
+
+const NAMES: Record<ExecutorKind, string> = { webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'plain JavaScript' };
+
+/**
+ * `auto` never runs WebGPU on a software adapter: there WASM is about ten times faster. A forced backend is the only
+ * candidate, so that a failure is seen and not papered over.
+ */
+export function chooseExecutors(choice: BackendChoice, adapter: AdapterSummary | undefined): Candidate[] {
+  if (choice !== 'auto') return [{ kind: choice, reason: `${NAMES[choice]}, as asked for.` }];
+  const cpu: Candidate = { kind: 'cpu', reason: 'Plain JavaScript: neither WebGPU nor WebAssembly passed here.' };
+  if (adapter === undefined) return [{ kind: 'wasm', reason: 'WebAssembly: this browser offers no WebGPU adapter.' }, cpu];
+  const name = [adapter.vendor, adapter.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+  if (adapter.software) {
+    return [{ kind: 'wasm', reason: `WebAssembly: the WebGPU adapter (${name}) is a software one, which is slower.` }, cpu];
+  }
+  return [
+    { kind: 'webgpu', reason: `WebGPU on ${name}.` },
+    { kind: 'wasm', reason: `WebAssembly: WebGPU (${name}) failed its start or its known-answer check.` },
+    cpu,
+  ];
+}

@@ -1,0 +1,147 @@
+/**
+ * Which kernels a plain vision transformer's embed, blocks, head and stitches emit: 5 dispatches a block (LN + QKV,
+ * attention, projection + residual, LN + fc1 + GELU, fc2 + residual), one for the embedding, one for the head, one per
+ * stitch.
+ */
+import type { AnchorSpec, Manifest } from '../../bundle/manifest';
+import { StitchError } from '../../core/errors';
+import type { Kernel } from '../kernel';
+import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
+import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS } from '../kernels/gemm';
+
+/** A dispatch before its GPU objects exist. Bindings name activations (`@…`) or weight tensors. */
+export interface Step {
+  readonly kernel: Kernel;
+  readonly bindings: readonly string[];
+  readonly workgroups: number;
+}
+
+/** Rows of one GEMM invocation. One for the head, whose only row is the class token. */
+const GEMM_ROWS = 4;
+
+/** One query row an invocation: two are no faster on the software adapter and compile three times as long. */
+const ATTENTION_QUERIES = 1;
+
+export interface VitFamily {
+  /** Activation buffers by name, in bytes. */
+  readonly activations: ReadonlyMap<string, number>;
+  readonly tokens: number;
+  readonly patch: number;
+  embed(anchor: string): Step;
+  block(anchor: string, index: number): Step[];
+  head(anchor: string, finalNorm: boolean): Step;
+  stitch(id: string): Step;
+}
+
+export function createVitFamily(manifest: Manifest): VitFamily {
+  const { input, anchors, classes } = manifest;
+  const patch = anchors[0]?.config.patch ?? 0;
+  if (anchors.some((a) => a.config.patch !== patch)) {
+    throw new StitchError(
+      'bundle-invalid',
+      'anchors[].config.patch differ, but stitched anchors need the same token grid. Split the bundle by patch size.',
+    );
+  }
+  const tokens = 1 + (input.size / patch) ** 2;
+  const patchLength = 3 * patch * patch;
+  const spec = (id: string): AnchorSpec => {
+    const anchor = anchors.find((a) => a.id === id);
+    if (anchor === undefined) throw new StitchError('bundle-invalid', `No anchor ${id} in the manifest.`, { anchor: id });
+    return anchor;
+  };
+  const widest = (f: (a: AnchorSpec) => number) => Math.max(...anchors.map(f));
+  const activations = new Map<string, number>([
+    // Row 0 stays zero: the class token has no pixels.
+    ['@patches', tokens * patchLength * 4],
+    ['@qkv', tokens * widest((a) => 3 * a.config.dim) * 4],
+    ['@attention', tokens * widest((a) => a.config.dim) * 4],
+    ['@hidden', tokens * widest((a) => a.config.mlp) * 4],
+    ['@logits', Math.ceil(classes / TILE_COLUMNS) * TILE_COLUMNS * 4],
+  ]);
+  for (const { id, config } of anchors) {
+    // One residual stream per anchor, so that a stitch reads one and writes the other.
+    activations.set(`@x.${id}`, tokens * config.dim * 4);
+    activations.set(`@moments.${id}`, tokens * Math.ceil(config.dim / TILE_COLUMNS) * 8);
+  }
+
+  const gemm = (shape: GemmShape, names: Record<string, string>): Step => ({
+    kernel: gemmKernel(shape),
+    bindings: gemmBindings(shape).map((slot) => names[slot] ?? ''),
+    workgroups: gemmWorkgroups(shape),
+  });
+  const base = { m: tokens, rows: GEMM_ROWS, epilogue: 'plain', stats: false } as const;
+
+  return {
+    activations,
+    tokens,
+    patch,
+    embed(anchor) {
+      const { dim } = spec(anchor).config;
+      const unit = `anchors.${anchor}.embed`;
+      return gemm(
+        { ...base, k: patchLength, n: dim, epilogue: 'embed', stats: true },
+        {
+          x: '@patches',
+          w: `${unit}.proj.weight`,
+          bias: `${unit}.proj.bias`,
+          cls: `${unit}.cls`,
+          pos: `${unit}.pos`,
+          out: `@x.${anchor}`,
+          stats: `@moments.${anchor}`,
+        },
+      );
+    },
+    block(anchor, index) {
+      const { dim, heads, mlp, eps } = spec(anchor).config;
+      const unit = `anchors.${anchor}.blocks.${index}`;
+      const x = `@x.${anchor}`;
+      const stats = `@moments.${anchor}`;
+      const headDim = dim / heads;
+      const attention = { tokens, heads, headDim, queries: ATTENTION_QUERIES };
+      const linear = (name: string) => ({ w: `${unit}.${name}.weight`, bias: `${unit}.${name}.bias` });
+      const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
+      return [
+        gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, { x, ...norm('norm1'), ...linear('qkv'), out: '@qkv' }),
+        { kernel: attentionKernel(attention), bindings: ['@qkv', '@attention'], workgroups: attentionWorkgroups(attention) },
+        gemm({ ...base, k: dim, n: dim, epilogue: 'residual', stats: true }, { x: '@attention', ...linear('proj'), out: x, stats }),
+        gemm(
+          { ...base, k: dim, n: mlp, layerNorm: { eps }, epilogue: 'gelu' },
+          { x, ...norm('norm2'), ...linear('fc1'), out: '@hidden' },
+        ),
+        gemm({ ...base, k: mlp, n: dim, epilogue: 'residual', stats: true }, { x: '@hidden', ...linear('fc2'), out: x, stats }),
+      ];
+    },
+    head(anchor, finalNorm) {
+      const { dim, eps } = spec(anchor).config;
+      const unit = `anchors.${anchor}.head`;
+      // Only row 0, the class token, is computed.
+      return gemm(
+        { ...base, m: 1, rows: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) },
+        {
+          x: `@x.${anchor}`,
+          moments: `@moments.${anchor}`,
+          gamma: `${unit}.norm.weight`,
+          beta: `${unit}.norm.bias`,
+          w: `${unit}.fc.weight`,
+          bias: `${unit}.fc.bias`,
+          out: '@logits',
+        },
+      );
+    },
+    stitch(id) {
+      const stitch = manifest.stitches.find((s) => s.id === id);
+      if (stitch === undefined) throw new StitchError('bundle-invalid', `No stitch ${id} in the manifest.`, { stitch: id });
+      const unit = `stitches.${id}`;
+      return gemm(
+        { ...base, k: spec(stitch.from).config.dim, n: spec(stitch.to).config.dim, stats: true },
+        {
+          x: `@x.${stitch.from}`,
+          w: `${unit}.weight`,
+          bias: `${unit}.bias`,
+          out: `@x.${stitch.to}`,
+          stats: `@moments.${stitch.to}`,
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** Route → plan: the frozen list of dispatches of one route. Routes share dispatches block by block. */
+import type { RouteSpec } from '../bundle/manifest';
+import type { Step, VitFamily } from './families/vit';
+import { bind, type BufferRange, type Dispatch, type GpuCounters, type PipelineCache } from './kernel';
+import type { WeightStore } from './weights';
+
+export interface Plan {
+  readonly route: string;
+  /** Embed, blocks, stitches and head, in order. */
+  readonly dispatches: readonly Dispatch[];
+  /** How many of them are stitches. */
+  readonly stitches: number;
+}
+
+export interface Planner {
+  /** Builds, or hands out, the plan of a route whose units are loaded. Errors: shader, bundle-invalid. */
+  plan(route: RouteSpec): Promise<Plan>;
+  activation(name: string): GPUBuffer;
+  dispose(): void;
+}
+
+export function createPlanner(
+  device: GPUDevice,
+  family: VitFamily,
+  weights: WeightStore,
+  pipelines: PipelineCache,
+  counters: GpuCounters,
+): Planner {
+  const activations = new Map<string, GPUBuffer>();
+  for (const [name, size] of family.activations) {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    activations.set(name, device.createBuffer({ label: name, size, usage }));
+    counters.buffers += 1;
+  }
+  const activation = (name: string): GPUBuffer => {
+    const buffer = activations.get(name);
+    if (buffer === undefined) throw new Error(`No activation ${name}`);
+    return buffer;
+  };
+  const resource = (name: string): BufferRange => (name.startsWith('@') ? { buffer: activation(name) } : weights.range(name));
+
+  const built = new Map<string, Promise<Dispatch[]>>();
+  const build = (key: string, steps: () => Step[]): Promise<Dispatch[]> => {
+    let dispatches = built.get(key);
+    if (dispatches === undefined) {
+      dispatches = Promise.all(
+        steps().map(async ({ kernel, bindings, workgroups }) => {
+          const pipeline = await pipelines.get(kernel);
+          return { pipeline, bindGroup: bind(device, counters, pipeline, bindings.map(resource)), workgroups };
+        }),
+      );
+      built.set(key, dispatches);
+      dispatches.catch(() => built.delete(key));
+    }
+    return dispatches;
+  };
+
+  return {
+    activation,
+    async plan(route) {
+      const parts: Promise<Dispatch[]>[] = [];
+      let stitches = 0;
+      let last = '';
+      for (const step of route.path) {
+        if ('stitch' in step) {
+          stitches += 1;
+          parts.push(build(`stitch ${step.stitch}`, () => [family.stitch(step.stitch)]));
+          continue;
+        }
+        const { anchor } = step;
+        if (parts.length === 0) parts.push(build(`embed ${anchor}`, () => [family.embed(anchor)]));
+        for (let i = step.from; i <= step.to; i++) parts.push(build(`block ${anchor} ${i}`, () => family.block(anchor, i)));
+        last = anchor;
+      }
+      parts.push(build(`head ${last} ${route.finalNorm}`, () => [family.head(last, route.finalNorm)]));
+      return Object.freeze({ route: route.id, dispatches: Object.freeze((await Promise.all(parts)).flat()), stitches });
+    },
+    dispose() {
+      for (const buffer of activations.values()) buffer.destroy();
+      activations.clear();
+      built.clear();
+    },
+  };
+}

@@ -1,0 +1,224 @@
+/** Each kernel against a scalar reference in f64, at shapes that do not fit its tiles. */
+import { describe, expect, it } from 'vitest';
+import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
+import { attentionKernel, attentionWorkgroups } from '../../../src/gpu/kernels/attention';
+import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups } from '../../../src/gpu/kernels/gemm';
+import { topKKernel } from '../../../src/gpu/kernels/top-k';
+import { expectClose } from '../../support/close';
+import { dispatch, download, random, upload, withDevice } from '../../support/gpu';
+
+/** erf by its Taylor series (|x| < 3) or the complementary continued fraction: independent of the shader's formula. */
+function erf(x: number): number {
+  const z = Math.abs(x);
+  if (z > 5.5) return Math.sign(x);
+  if (z < 3) {
+    let term = z;
+    let sum = z;
+    for (let n = 1; n < 120; n++) {
+      term *= -(z * z) / n;
+      sum += term / (2 * n + 1);
+    }
+    return Math.sign(x) * ((2 / Math.sqrt(Math.PI)) * sum);
+  }
+  let fraction = 0;
+  for (let n = 60; n > 0; n--) fraction = (n / 2) / (z + fraction);
+  return Math.sign(x) * (1 - Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction));
+}
+
+interface GemmData {
+  x: Float32Array;
+  w: Float32Array;
+  bias: Float32Array;
+  gamma: Float32Array;
+  beta: Float32Array;
+  cls: Float32Array;
+  pos: Float32Array;
+  old: Float32Array;
+}
+
+const half = (v: Float32Array): Float32Array => f16ToF32(f32ToF16(v));
+
+function gemmData({ m, k, n }: GemmShape): GemmData {
+  const x = random(m * k, 1);
+  // A common offset far above the spread: E[x²] − E[x]² would lose it.
+  for (let i = 0; i < x.length; i++) x[i] = (x[i] ?? 0) + 30;
+  return {
+    x,
+    w: half(random(n * k, 2, 1 / Math.sqrt(k))),
+    bias: half(random(n, 3)),
+    gamma: half(random(k, 4)),
+    beta: half(random(k, 5)),
+    cls: half(random(n, 6)),
+    pos: half(random(m * n, 7)),
+    old: random(m * n, 8),
+  };
+}
+
+const at = (v: ArrayLike<number>, i: number): number => v[i] ?? Number.NaN;
+
+function scalarGemm({ m, k, n, layerNorm, epilogue }: GemmShape, d: GemmData): Float32Array {
+  const out = new Float32Array(m * n);
+  for (let r = 0; r < m; r++) {
+    let row = Array.from(d.x.subarray(r * k, (r + 1) * k));
+    if (layerNorm) {
+      const mean = row.reduce((a, b) => a + b, 0) / k;
+      const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / k;
+      row = row.map((v, i) => ((v - mean) / Math.sqrt(variance + layerNorm.eps)) * at(d.gamma, i) + at(d.beta, i));
+    }
+    for (let c = 0; c < n; c++) {
+      let y = at(d.bias, c);
+      for (let i = 0; i < k; i++) y += at(row, i) * at(d.w, c * k + i);
+      if (epilogue === 'gelu') y = 0.5 * y * (1 + erf(y / Math.SQRT2));
+      if (epilogue === 'residual') y += at(d.old, r * n + c);
+      if (epilogue === 'embed') y = (r === 0 ? at(d.cls, c) : y) + at(d.pos, r * n + c);
+      out[r * n + c] = y;
+    }
+  }
+  return out;
+}
+
+/** Per row and 8 columns: mean and sum of squared deviations. */
+function scalarMoments(values: Float32Array, m: number, n: number): Float32Array {
+  const tiles = Math.ceil(n / 8);
+  const out = new Float32Array(m * tiles * 2);
+  for (let r = 0; r < m; r++) {
+    for (let t = 0; t < tiles; t++) {
+      const part = Array.from(values.subarray(r * n + t * 8, Math.min(r * n + t * 8 + 8, (r + 1) * n)));
+      const mean = part.reduce((a, b) => a + b, 0) / part.length;
+      out[(r * tiles + t) * 2] = mean;
+      out[(r * tiles + t) * 2 + 1] = part.reduce((a, b) => a + (b - mean) ** 2, 0);
+    }
+  }
+  return out;
+}
+
+function packMatrix(w: Float32Array, n: number, k: number): Uint16Array {
+  const stride = Math.ceil(n / 8) * 8;
+  const packed = new Uint16Array(k * stride);
+  const halves = f32ToF16(w);
+  for (let c = 0; c < n; c++) for (let i = 0; i < k; i++) packed[i * stride + c] = at(halves, c * k + i);
+  return packed;
+}
+
+async function runGemm(device: GPUDevice, shape: GemmShape): Promise<{ out: Float32Array; stats: Float32Array; expected: Float32Array }> {
+  const { m, k, n } = shape;
+  const d = gemmData(shape);
+  const stride = Math.ceil(n / 4) * 4;
+  const tiles = Math.ceil(n / 8);
+  const old = new Float32Array(m * stride);
+  for (let r = 0; r < m; r++) old.set(d.old.subarray(r * n, (r + 1) * n), r * stride);
+  const buffers: Record<string, GPUBuffer> = {
+    x: upload(device, d.x),
+    moments: upload(device, scalarMoments(d.x, m, k)),
+    gamma: upload(device, f32ToF16(d.gamma)),
+    beta: upload(device, f32ToF16(d.beta)),
+    w: upload(device, packMatrix(d.w, n, k)),
+    bias: upload(device, f32ToF16(d.bias)),
+    cls: upload(device, f32ToF16(d.cls)),
+    pos: upload(device, f32ToF16(d.pos)),
+    out: upload(device, old),
+    stats: upload(device, new Float32Array(m * tiles * 2)),
+  };
+  const named = gemmBindings(shape).map((name) => buffers[name]).filter((b) => b !== undefined);
+  await dispatch(device, gemmKernel(shape), named, gemmWorkgroups(shape));
+  const wide = new Float32Array(await download(device, buffers.out as GPUBuffer, m * stride * 4));
+  const out = new Float32Array(m * n);
+  for (let r = 0; r < m; r++) out.set(wide.subarray(r * stride, r * stride + n), r * n);
+  const stats = new Float32Array(await download(device, buffers.stats as GPUBuffer, m * tiles * 8));
+  return { out, stats, expected: scalarGemm(shape, d) };
+}
+
+const PLAIN = { rows: 4, epilogue: 'plain', stats: false } as const;
+
+describe('gemm', () => {
+  const cases: [string, GemmShape][] = [
+    ['one row, ten columns (head)', { ...PLAIN, m: 1, k: 32, n: 10, rows: 1 }],
+    ['one row, 7 columns, LayerNorm', { ...PLAIN, m: 1, k: 36, n: 7, rows: 1, layerNorm: { eps: 1e-6 } }],
+    ['65 rows, 4 deep, 9 columns', { ...PLAIN, m: 65, k: 4, n: 9 }],
+    ['197 rows', { ...PLAIN, m: 197, k: 64, n: 24 }],
+    ['5 rows, 8-row tile', { ...PLAIN, m: 5, k: 100, n: 200, rows: 8 }],
+    ['LayerNorm, 4 left over', { ...PLAIN, m: 17, k: 36, n: 108, layerNorm: { eps: 1e-6 } }],
+    ['LayerNorm, large eps', { ...PLAIN, m: 3, k: 16, n: 48, layerNorm: { eps: 0.5 } }],
+    ['GELU', { ...PLAIN, m: 13, k: 48, n: 192, layerNorm: { eps: 1e-6 }, epilogue: 'gelu' }],
+    ['residual with moments', { ...PLAIN, m: 17, k: 144, n: 36, epilogue: 'residual', stats: true }],
+    ['embedding with moments', { ...PLAIN, m: 17, k: 48, n: 32, epilogue: 'embed', stats: true }],
+    ['stitch with moments, 4 columns', { ...PLAIN, m: 10, k: 16, n: 4, stats: true }],
+  ];
+  for (const [name, shape] of cases) {
+    it(name, async () => {
+      await withDevice(async (device) => {
+        const { out, stats, expected } = await runGemm(device, shape);
+        // f32 sums of up to 200 terms of size ~30 (without LayerNorm) against f64.
+        expectClose(out, expected, shape.layerNorm ? 2e-4 : 5e-4, name);
+        if (shape.stats) expectClose(stats, scalarMoments(expected, shape.m, shape.n), 2e-2, `${name}: moments`);
+      });
+    });
+  }
+});
+
+describe('attention', () => {
+  const cases = [
+    { tokens: 1, heads: 1, headDim: 4, queries: 1 },
+    { tokens: 3, heads: 2, headDim: 8, queries: 2 },
+    { tokens: 17, heads: 3, headDim: 16, queries: 2 },
+    { tokens: 65, heads: 2, headDim: 32, queries: 2 },
+    { tokens: 197, heads: 1, headDim: 64, queries: 1 },
+  ];
+  for (const shape of cases) {
+    it(`${shape.tokens} tokens, ${shape.heads} × ${shape.headDim}, ${shape.queries} queries`, async () => {
+      const { tokens, heads, headDim } = shape;
+      const dim = heads * headDim;
+      const qkv = random(tokens * 3 * dim, 11, 1.5);
+      // Scores that grow along the keys: the running maximum must move many times.
+      for (let t = 0; t < tokens; t++) for (let i = 0; i < dim; i++) qkv[t * 3 * dim + dim + i]! *= 1 + t / 8;
+      const expected = new Float32Array(tokens * dim);
+      for (let h = 0; h < heads; h++) {
+        for (let t = 0; t < tokens; t++) {
+          const score = Array.from({ length: tokens }, (_, j) => {
+            let s = 0;
+            for (let i = 0; i < headDim; i++) s += at(qkv, t * 3 * dim + h * headDim + i) * at(qkv, j * 3 * dim + dim + h * headDim + i);
+            return s / Math.sqrt(headDim);
+          });
+          const top = Math.max(...score);
+          const weight = score.map((s) => Math.exp(s - top));
+          const total = weight.reduce((a, b) => a + b, 0);
+          for (let i = 0; i < headDim; i++) {
+            let o = 0;
+            for (let j = 0; j < tokens; j++) o += (at(weight, j) / total) * at(qkv, j * 3 * dim + 2 * dim + h * headDim + i);
+            expected[t * dim + h * headDim + i] = o;
+          }
+        }
+      }
+      await withDevice(async (device) => {
+        const out = upload(device, new Float32Array(tokens * dim));
+        await dispatch(device, attentionKernel(shape), [upload(device, qkv), out], attentionWorkgroups(shape));
+        expectClose(new Float32Array(await download(device, out, tokens * dim * 4)), expected, 1e-4, 'attention');
+      });
+    });
+  }
+});
+
+describe('top-k', () => {
+  for (const [classes, k] of [
+    [1, 1],
+    [7, 5],
+    [200, 5],
+    [1000, 5],
+  ] as const) {
+    it(`${k} of ${classes}`, async () => {
+      const logits = random(classes, 21, 3);
+      if (classes > 6) logits[3] = logits[6] = 20; // a tie at the top: the lower index wins
+      const order = Array.from(logits.keys()).sort((a, b) => at(logits, b) - at(logits, a) || a - b);
+      const total = logits.reduce((sum, v) => sum + Math.exp(v - at(logits, order[0] ?? 0)), 0);
+      await withDevice(async (device) => {
+        const out = upload(device, new Uint32Array(k * 2));
+        await dispatch(device, topKKernel({ classes, k }), [upload(device, logits), out], 1);
+        const bytes = await download(device, out, k * 8);
+        const indices = new Uint32Array(bytes).filter((_, i) => i % 2 === 0);
+        const probabilities = new Float32Array(bytes).filter((_, i) => i % 2 === 1);
+        expect([...indices]).toEqual(order.slice(0, k));
+        expectClose(probabilities, Float32Array.from(order.slice(0, k), (i) => Math.exp(at(logits, i) - at(logits, order[0] ?? 0)) / total), 1e-5, 'probability');
+      });
+    });
+  }
+});
