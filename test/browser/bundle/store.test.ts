@@ -12,7 +12,7 @@ let store: ShardStore;
 let count = 0;
 /** The database behind the store's back. */
 const raw = () => createStore(database, 'shards');
-const names = async () => (await keys<string>(raw())).map((key) => key.split(':')[0]).toSorted();
+const names = async () => (await keys<string>(raw())).map((key) => key.split(':')[0]!).toSorted((a, b) => a.localeCompare(b));
 const keep = async (fill: number, length?: number) => {
   const bytes = bytesOf(fill, length);
   const sha256 = await sha256Hex(bytes);
@@ -102,6 +102,7 @@ describe('the store', () => {
 });
 
 describe('a full disk', () => {
+  const isData = (key: unknown) => typeof key === 'string' && key.startsWith('data:');
   /** The browser's answer while the store holds `room` data records or more. */
   const fillUpAt = (room: number) => {
     const put = IDBObjectStore.prototype.put;
@@ -111,7 +112,7 @@ describe('a full disk', () => {
       this: IDBObjectStore,
       key: IDBValidKey | IDBKeyRange,
     ) {
-      if (String(key).startsWith('data:')) held--;
+      if (isData(key)) held--;
       return free.call(this, key);
     });
     vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
@@ -119,7 +120,7 @@ describe('a full disk', () => {
       value: unknown,
       key?: IDBValidKey,
     ) {
-      if (String(key).startsWith('data:')) {
+      if (isData(key)) {
         if (held >= room) throw new DOMException('The disk is full', 'QuotaExceededError');
         held++;
       }

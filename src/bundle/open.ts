@@ -1,0 +1,182 @@
+/** A bundle by its manifest's URL: manifest and labels now, shards on demand, from the store or else from the network. */
+import { StitchError } from '../core/errors';
+import { abortable, throwIfAborted } from './abort';
+import { readCheck, readLabels, type CheckVectors } from './contents';
+import { fetchFile, fetchJson, type RetryPolicy } from './fetch';
+import type { FileRef, Manifest, ShardSpec } from './manifest';
+import { ProgressMeter, type BundleProgress } from './progress';
+import { parseSafetensors, type Tensors } from './safetensors';
+import { openStore, type ShardStore } from './store';
+import { validateManifest } from './validate';
+
+export interface OpenOptions {
+  /** Keep and look for files in IndexedDB. Default true. */
+  readonly cache?: boolean | undefined;
+  /** Aborts everything this bundle ever loads, opening included. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called for every piece that arrives, in bytes; the caller thins it out. */
+  readonly onProgress?: ((progress: BundleProgress) => void) | undefined;
+  /** Default: the shared store. */
+  readonly store?: ShardStore | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+}
+
+/** Takes over one shard. The next but one starts to load when the returned promise has resolved. */
+export type OnShard = (spec: ShardSpec, tensors: Tensors) => void | Promise<void>;
+
+export interface Bundle {
+  /** Absolute, after redirects; the files are relative to it. */
+  readonly url: string;
+  readonly manifest: Manifest;
+  /** One string a class, in class order. */
+  readonly labels: readonly string[];
+  /** Errors: network, bundle-integrity, bundle-invalid, unsupported, aborted. */
+  loadShard(spec: ShardSpec, signal?: AbortSignal): Promise<Tensors>;
+  /**
+   * Hands over every shard in the manifest's order, with at most two in memory: one handed over, one on its way. The
+   * bundle keeps none. Errors: as `loadShard`, and whatever `onShard` throws; nothing is handed over afterwards.
+   */
+  loadAll(onShard: OnShard, signal?: AbortSignal): Promise<void>;
+  /** Errors: as `loadShard`. */
+  check(signal?: AbortSignal): Promise<CheckVectors>;
+  /** Why the files are not cached, where caching was asked for and does not work. */
+  readonly cacheProblem: string | undefined;
+}
+
+/** Thousands of routes are about a megabyte of text. */
+const MANIFEST_LIMIT = 2 ** 24;
+const IN_FLIGHT = 2;
+
+/**
+ * Opens a bundle. A relative URL is taken relative to the page or worker.
+ * Errors: argument-invalid, network, bundle-invalid, bundle-integrity, unsupported (no secure context), aborted.
+ */
+export async function openBundle(manifestUrl: string | URL, options: OpenOptions = {}): Promise<Bundle> {
+  const { signal, retry } = options;
+  const { json, url } = await fetchJson(absolute(manifestUrl), { limit: MANIFEST_LIMIT, signal, retry });
+  const bundle = new OpenBundle(validateManifest(json, url), url, options);
+  await bundle.readLabels();
+  return bundle;
+}
+
+function absolute(url: string | URL): string {
+  try {
+    // `location` is missing in Node.
+    return new URL(url, (globalThis as { location?: { href: string } }).location?.href).href;
+  } catch (error) {
+    throw new StitchError(
+      'argument-invalid',
+      `The manifest's address "${String(url)}" is no URL. Pass an absolute one.`,
+      {},
+      error,
+    );
+  }
+}
+
+class OpenBundle implements Bundle {
+  labels: readonly string[] = [];
+  readonly url: string;
+  readonly manifest: Manifest;
+  private readonly options: OpenOptions;
+  private readonly store: ShardStore | undefined;
+  private readonly meter: ProgressMeter;
+  /** Hashes of this bundle: what is not dropped to make room. */
+  private readonly own: ReadonlySet<string>;
+  private full = false;
+
+  constructor(manifest: Manifest, url: string, options: OpenOptions) {
+    const files = [manifest.labels, ...manifest.shards, manifest.check];
+    this.manifest = manifest;
+    this.url = url;
+    this.options = options;
+    this.store = options.cache === false ? undefined : (options.store ?? openStore());
+    this.meter = new ProgressMeter(files, options.onProgress);
+    this.own = new Set(files.map(({ sha256 }) => sha256));
+  }
+
+  get cacheProblem(): string | undefined {
+    return this.store?.problem ?? (this.full ? 'the browser grants no more room' : undefined);
+  }
+
+  async readLabels(): Promise<void> {
+    this.meter.report();
+    const { labels, classes } = this.manifest;
+    this.labels = readLabels(await this.loadFile(labels, this.options.signal), labels.file, classes);
+  }
+
+  async loadShard(spec: ShardSpec, signal?: AbortSignal): Promise<Tensors> {
+    return parseSafetensors(await this.withSignal(signal, (both) => this.loadFile(spec, both)), spec.file);
+  }
+
+  async check(signal?: AbortSignal): Promise<CheckVectors> {
+    const bytes = await this.withSignal(signal, (both) => this.loadFile(this.manifest.check, both));
+    return readCheck(bytes, this.manifest);
+  }
+
+  loadAll(onShard: OnShard, signal?: AbortSignal): Promise<void> {
+    return this.withSignal(signal, async (both, stop) => {
+      const { shards } = this.manifest;
+      const pending: Promise<Tensors>[] = [];
+      const start = () => {
+        const spec = shards[started++];
+        if (spec === undefined) return;
+        const shard = this.loadFile(spec, both).then((bytes) => parseSafetensors(bytes, spec.file));
+        // Its failure is reported when its turn comes, or never when an earlier one ends it all.
+        shard.catch(() => undefined);
+        pending.push(shard);
+      };
+      let started = 0;
+      try {
+        for (let i = 0; i < IN_FLIGHT; i++) start();
+        for (const spec of shards) {
+          // The queue lets go of the shard before it is handed over.
+          const tensors = await pending.shift()!;
+          throwIfAborted(both);
+          await abortable(Promise.resolve(onShard(spec, tensors)), both);
+          start();
+        }
+      } finally {
+        stop();
+      }
+    });
+  }
+
+  /** Verified bytes of a file: store, else network and then store. */
+  private async loadFile(ref: FileRef, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
+    throwIfAborted(signal);
+    const { file, bytes: size, sha256 } = ref;
+    const kept = await abortable(Promise.resolve(this.store?.get(ref)), signal);
+    this.meter.restart(file);
+    if (kept?.bytes !== undefined) {
+      this.meter.add(file, size, true);
+      return kept.bytes;
+    }
+    const onBytes = (delta: number) => this.meter.add(file, delta, false);
+    const url = new URL(file, this.url).href;
+    const bytes = await fetchFile(url, { bytes: size, sha256, signal, onBytes, retry: this.options.retry });
+    // Awaited, so that "loaded" means "kept", and that the bytes are not held by a queue of writes. A write that has begun
+    // is finished even after an abort: the bytes are verified and the next load is glad of them.
+    if ((await abortable(Promise.resolve(this.store?.put(sha256, bytes, this.own)), signal)) === 'quota') this.full = true;
+    return bytes;
+  }
+
+  /** Runs `work` under the bundle's signal, the call's, and its own `stop`. */
+  private async withSignal<T>(
+    signal: AbortSignal | undefined,
+    work: (both: AbortSignal, stop: () => void) => Promise<T>,
+  ): Promise<T> {
+    // AbortSignal.any is too young for some browsers that this runs in.
+    const controller = new AbortController();
+    const sources = [this.options.signal, signal].filter((source) => source !== undefined);
+    const listeners = sources.map((source) => [source, () => controller.abort(source.reason)] as const);
+    for (const [source, onAbort] of listeners) {
+      if (source.aborted) onAbort();
+      else source.addEventListener('abort', onAbort, { once: true });
+    }
+    try {
+      return await work(controller.signal, () => controller.abort());
+    } finally {
+      for (const [source, onAbort] of listeners) source.removeEventListener('abort', onAbort);
+    }
+  }
+}
