@@ -1,6 +1,7 @@
 /** The known-answer check: the bundle's vectors through an executor, once as pixels and once as a frame. */
 import type { CheckVectors } from '../bundle/contents';
 import type { Manifest } from '../bundle/manifest';
+import { softmax } from '../core/topk';
 import type { PixelFrame } from '../core/types';
 import { createResampler } from '../input/resample';
 import type { CheckReport } from './api';
@@ -10,6 +11,7 @@ import type { Executor } from './executor';
 export async function runCheck(executor: Executor, manifest: Manifest, vectors: CheckVectors): Promise<CheckReport> {
   const { classes, input } = manifest;
   const resample = createResampler(input);
+  const prepared = createResampler({ ...input, crop: 1 });
   const routes: { route: string; maxAbsError: number }[] = [];
   for (const [row, route] of vectors.routes.entries()) {
     let maxAbsError = 0;
@@ -19,8 +21,10 @@ export async function runCheck(executor: Executor, manifest: Manifest, vectors: 
       const first = (row * vectors.batch + image) * classes;
       const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
       const frame = frameOf(rgb, input.size);
-      const logits = await executor.logits(route, resample(frame));
-      maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected), await frameError(executor, route, frame, logits));
+      const first = (row * vectors.batch + image) * classes;
+      const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
+      const logits = await executor.logits(route, prepared(frame));
+      maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected), await frameError(executor, route, frame, resample(frame)));
     }
     routes.push({ route, maxAbsError });
   }
@@ -33,12 +37,11 @@ function worstDifference(actual: Float32Array, expected: Float32Array): number {
   return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
 }
 
-/** The frame path (upload, resize, top-k) must bring the probability that these logits give. */
-async function frameError(executor: Executor, route: string, frame: PixelFrame, logits: Float32Array): Promise<number> {
+/** The frame path (upload, resize, top-k) must bring the probability of the logits of `pixels`, the same frame resized on the CPU. */
+async function frameError(executor: Executor, route: string, frame: PixelFrame, pixels: Float32Array): Promise<number> {
+  const logits = await executor.logits(route, pixels);
   const { top } = await executor.run(route, frame);
-  const best = Math.max(...logits);
-  const total = logits.reduce((sum, value) => sum + Math.exp(value - best), 0);
-  const error = Math.abs((top[0]?.probability ?? Number.NaN) - 1 / total);
+  const error = Math.abs((top[0]?.probability ?? Number.NaN) - Math.max(...softmax(logits)));
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 

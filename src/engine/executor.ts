@@ -18,11 +18,8 @@ export interface Executor {
   prepare(routes: readonly RouteSpec[]): Promise<void>;
   /** Logits [classes] of normalised pixels [3, size, size]; for checks and tests. */
   logits(route: string, pixels: Float32Array): Promise<Float32Array>;
-  /** Best `TOP_K` classes of one frame. The caller closes the frame. */
+  /** Best `TOP_K` (core/topk.ts) classes of one frame. The caller closes the frame. */
   run(route: string, frame: EngineFrame): Promise<RunResult>;
   stats(): EngineStats;
   dispose(): void;
 }
-
-/** How many answers a frame brings. */
-export const TOP_K = 5;

@@ -4,8 +4,9 @@
  */
 import type { Manifest, RouteSpec } from '../bundle/manifest';
 import { asStitchError, StitchError } from '../core/errors';
+import { TOP_K } from '../core/topk';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../engine/api';
-import { type Executor, type RunResult, TOP_K } from '../engine/executor';
+import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors, tensorsOf } from '../model/units';
 import { requestDevice } from './device';
 import { createVitFamily } from './families/vit';

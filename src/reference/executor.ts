@@ -1,0 +1,154 @@
+/** The reference network as an executor: tfjs' WASM backend (SIMD), or its CPU backend where WASM is not to be had. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Manifest, RouteSpec } from '../bundle/manifest';
+import type { Tensors } from '../bundle/safetensors';
+import { StitchError } from '../core/errors';
+import { TOP_K, topK } from '../core/topk';
+import type { EngineFrame, EngineStats } from '../engine/api';
+import type { Executor, RunResult } from '../engine/executor';
+import { unitsOf } from '../model/units';
+import { createFrameReader } from '../input/pixels-of-frame';
+import { createResampler } from '../input/resample';
+import type { ReferenceBackend } from './backends';
+import { startBackend } from './backends';
+import { forward } from './vit';
+import { WeightStore } from './weights';
+
+/**
+ * Starts `backend` and returns an executor without weights.
+ * @throws StitchError `unsupported` where the backend cannot start.
+ */
+export async function createReferenceExecutor(manifest: Manifest, backend: ReferenceBackend): Promise<Executor> {
+  await startBackend(backend);
+  return new ReferenceExecutor(manifest, backend);
+}
+
+class ReferenceExecutor implements Executor {
+  readonly kind: ReferenceBackend;
+  readonly #manifest: Manifest;
+  readonly #routes: ReadonlyMap<string, RouteSpec>;
+  readonly #weights: WeightStore;
+  readonly #readFrame = createFrameReader();
+  readonly #resample: ReturnType<typeof createResampler>;
+  #frames = 0;
+  #disposed = false;
+
+  constructor(manifest: Manifest, backend: ReferenceBackend) {
+    this.kind = backend;
+    this.#manifest = manifest;
+    this.#routes = new Map(manifest.routes.map((route) => [route.id, route]));
+    this.#weights = new WeightStore(manifest);
+    this.#resample = createResampler(manifest.input);
+  }
+
+  /** Widens the units' tensors to f32 in the backend's memory. Errors: bundle-invalid, disposed. */
+  async addUnits(units: readonly string[], tensors: Tensors): Promise<void> {
+    await this.#enter();
+    this.#weights.add(units, tensors);
+  }
+
+  /**
+   * Runs each route that brings a unit not run before, once, on a grey image: the WASM backend packs a matrix for its SIMD
+   * kernels at its first use, and that must not fall into a frame. Errors: internal (a unit is missing), disposed.
+   */
+  async prepare(routes: readonly RouteSpec[]): Promise<void> {
+    await this.#enter();
+    const warm = new Set<string>();
+    const grey = new Float32Array(3 * this.#manifest.input.size ** 2);
+    for (const route of routes) {
+      const units = unitsOf(route);
+      if (units.every((unit) => warm.has(unit))) continue;
+      const logits = this.#forward(route, grey);
+      try {
+        await logits.data();
+      } finally {
+        logits.dispose();
+      }
+      for (const unit of units) warm.add(unit);
+    }
+  }
+
+  /** Errors: route-unknown, argument-invalid (not 3 · size² values), internal (a unit is missing), disposed. */
+  async logits(routeId: string, pixels: Float32Array): Promise<Float32Array> {
+    await this.#enter();
+    const logits = this.#forward(this.#route(routeId), pixels);
+    try {
+      return await logits.data<'float32'>(); // [1, C] read as [C]
+    } finally {
+      logits.dispose();
+    }
+  }
+
+  /** Errors: route-unknown, frame-invalid, internal, disposed. The frame stays the caller's. */
+  async run(routeId: string, frame: EngineFrame): Promise<RunResult> {
+    const start = performance.now();
+    await this.#enter();
+    const route = this.#route(routeId);
+    const pixels = this.#resample(this.#readFrame(frame)); // RGBA [height, width, 4] -> [3, S, S]
+    const logits = this.#forward(route, pixels); // [1, C]
+    const encodeMs = performance.now() - start;
+    try {
+      const top = topK(await logits.data(), TOP_K);
+      this.#frames += 1;
+      return { top, timing: { totalMs: performance.now() - start, encodeMs } };
+    } finally {
+      logits.dispose();
+    }
+  }
+
+  stats(): EngineStats {
+    const { numTensors, numBytes } = tf.memory();
+    return {
+      executor: this.kind,
+      pipelines: 0,
+      bindGroups: 0,
+      buffers: 0,
+      submits: 0,
+      frames: this.#frames,
+      dispatches: [],
+      weightBytes: this.#weights.bytes,
+      tf: { backend: tf.getBackend(), numTensors, numBytes },
+    };
+  }
+
+  /** Frees every tensor. Twice is fine. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#weights.dispose();
+  }
+
+  /** tfjs' current backend is global, so another user of tfjs may have changed it since. */
+  async #enter(): Promise<void> {
+    this.#live();
+    await startBackend(this.kind);
+    this.#live();
+  }
+
+  #live(): void {
+    if (this.#disposed) throw new StitchError('disposed', 'This executor was disposed. Load the bundle again for a new one.');
+  }
+
+  #route(id: string): RouteSpec {
+    const route = this.#routes.get(id);
+    if (route) return route;
+    throw new StitchError('route-unknown', `The bundle has no route "${id}". Take an id from the list of routes.`, {
+      route: id,
+    });
+  }
+
+  /** [3, S, S] -> [1, C] */
+  #forward(route: RouteSpec, pixels: Float32Array): tf.Tensor2D {
+    const { size } = this.#manifest.input;
+    if (pixels.length !== 3 * size * size) {
+      throw new StitchError(
+        'argument-invalid',
+        `Pixels have ${pixels.length} values; this bundle takes 3 × ${size} × ${size}.`,
+        {
+          found: pixels.length,
+          expected: 3 * size * size,
+        },
+      );
+    }
+    return tf.tidy(() => forward(this.#manifest, this.#weights, route, tf.tensor4d(pixels, [1, 3, size, size]))); // [3, S, S] -> [1, 3, S, S]
+  }
+}

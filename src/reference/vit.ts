@@ -1,0 +1,145 @@
+/**
+ * The forward pass of one route in plain tfjs ops: the network as documentation, the oracle of the tests, and what runs where
+ * there is no real GPU. It follows timm's `VisionTransformer` (docs/bundle-format.md) and knows no backend.
+ *
+ * Letters in the shape comments: B images, S pixels a side, P patch, G = S / P patches a side, N = 1 + G² tokens, D dim,
+ * H heads, d = D / H, M mlp, C classes.
+ *
+ * Every product is a plain 2-D `matMul` without transpose flags. tfjs' WASM backend computes only that form with SIMD
+ * (XNNPACK); batched or flagged products fall to a scalar loop. That is why tokens of all images share one matrix [B·N, D] and
+ * why attention goes head by head.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Manifest, RouteSpec, VitConfig } from '../bundle/manifest';
+import { StitchError } from '../core/errors';
+import type { BlockWeights, EmbedWeights, HeadWeights, Linear, Norm, VitWeights } from './weights';
+
+type Triple = [tf.Tensor, tf.Tensor, tf.Tensor];
+
+/**
+ * Runs a route.
+ * @param pixels normalised images, f32 [B, 3, S, S] with S = `manifest.input.size`
+ * @returns logits [B, C], owned by the caller; every other tensor made here is freed
+ * @throws StitchError `argument-invalid` for pixels of another shape, `internal` where the route's weights are not loaded
+ */
+export function forward(manifest: Manifest, weights: VitWeights, route: RouteSpec, pixels: tf.Tensor4D): tf.Tensor2D {
+  const { size } = manifest.input;
+  const [batch, channels, height, width] = pixels.shape;
+  if (channels !== 3 || height !== size || width !== size) {
+    throw new StitchError(
+      'argument-invalid',
+      `Pixels have shape [${pixels.shape.join(', ')}]; this bundle takes [B, 3, ${size}, ${size}].`,
+    );
+  }
+  return tf.tidy(() => {
+    let tokens: tf.Tensor2D | undefined; // [B·N, D]
+    let last = '';
+    for (const step of route.path) {
+      if ('stitch' in step) {
+        tokens = linear(present(tokens, route), weights.stitch(step.stitch)); // [B·N, D front] -> [B·N, D back]
+        continue;
+      }
+      const config = configOf(manifest, step.anchor);
+      tokens ??= embed(pixels, weights.embed(step.anchor), config); // [B, 3, S, S] -> [B·N, D]
+      for (let index = step.from; index <= step.to; index += 1) {
+        tokens = block(tokens, weights.block(step.anchor, index), config, batch); // [B·N, D]
+      }
+      last = step.anchor;
+    }
+    return head(present(tokens, route), weights.head(last), configOf(manifest, last), batch, route.finalNorm); // [B, C]
+  });
+}
+
+/** Patch projection, class token, positions. [B, 3, S, S] -> [B·N, D] */
+function embed(pixels: tf.Tensor4D, weights: EmbedWeights, config: VitConfig): tf.Tensor2D {
+  return tf.tidy(() => {
+    const { patch, dim } = config;
+    const [batch, , size] = pixels.shape;
+    const grid = size / patch;
+    const columns = tf.reshape(pixels, [batch * 3 * grid, patch, grid, patch]); // [B, 3, S, S] -> [B·3·G, P, G, P]
+    const tiles = tf.transpose(columns, [0, 2, 1, 3]); // -> [B·3·G, G, P, P]
+    const planes = tf.reshape(tiles, [batch, 3, grid * grid, patch * patch]); // -> [B, 3, G², P²]
+    const patches = tf.transpose(planes, [0, 2, 1, 3]); // -> [B, G², 3, P²]
+    const flat = tf.reshape(patches, [batch * grid * grid, 3 * patch * patch]) as tf.Tensor2D; // -> [B·G², 3P²]
+    const projected = tf.reshape(linear(flat, weights.proj), [batch, grid * grid, dim]); // [B·G², D] -> [B, G², D]
+    const placed = tf.add(projected, weights.pos); // [B, G², D] + [G², D] -> [B, G², D]
+    const cls = tf.tile(tf.reshape(weights.cls, [1, 1, dim]), [batch, 1, 1]); // [1, D] -> [1, 1, D] -> [B, 1, D]
+    return tf.reshape(tf.concat([cls, placed], 1), [batch * (1 + grid * grid), dim]); // [B, N, D] -> [B·N, D]
+  });
+}
+
+/** One pre-norm transformer block. [B·N, D] -> [B·N, D] */
+function block(tokens: tf.Tensor2D, weights: BlockWeights, config: VitConfig, batch: number): tf.Tensor2D {
+  return tf.tidy(() => {
+    const qkv = linear(layerNorm(tokens, weights.norm1, config.eps), weights.qkv); // [B·N, D] -> [B·N, 3D]
+    const mixed = linear(attention(qkv, config.heads, batch), weights.proj); // [B·N, 3D] -> [B·N, D]
+    const attended = tf.add<tf.Tensor2D>(tokens, mixed); // [B·N, D]
+    const hidden = linear(layerNorm(attended, weights.norm2, config.eps), weights.fc1); // [B·N, D] -> [B·N, M]
+    return tf.add(attended, linear(gelu(hidden), weights.fc2)); // [B·N, M] -> [B·N, D]
+  });
+}
+
+/** Multi-head self-attention without its projections. [B·N, 3D] -> [B·N, D] */
+function attention(qkv: tf.Tensor2D, heads: number, batch: number): tf.Tensor2D {
+  return tf.tidy(() => {
+    const [rows, width] = qkv.shape;
+    const tokens = rows / batch;
+    const headDim = width / (3 * heads);
+    // One transpose for all heads: after it every query, key and value matrix is contiguous and cheap to cut out.
+    const split = tf.reshape(qkv, [batch, tokens, 3 * heads, headDim]); // [B·N, 3D] -> [B, N, 3H, d]
+    const turned = tf.transpose(split, [0, 2, 1, 3]); // -> [B, 3H, N, d]
+    const parts = tf.unstack(tf.reshape(turned, [batch * 3 * heads, tokens, headDim])); // -> [B·3H, N, d] -> B·3H × [N, d]
+    const images = Array.from({ length: batch }, (_, image) => {
+      const mixed = Array.from({ length: heads }, (_head, at) => {
+        const [query, key, value] = [0, 1, 2].map((kind) => parts[(image * 3 + kind) * heads + at]!) as Triple; // 3 × [N, d]
+        const scaled = tf.mul(query, 1 / Math.sqrt(headDim)); // [N, d]
+        const shares = tf.softmax(tf.matMul(scaled, tf.transpose(key))); // [N, d] · [d, N] -> [N, N], rows sum to 1
+        return tf.matMul(shares, value); // [N, N] · [N, d] -> [N, d]
+      });
+      return tf.concat(mixed, 1); // H × [N, d] -> [N, D]
+    });
+    return tf.concat(images, 0) as tf.Tensor2D; // B × [N, D] -> [B·N, D]
+  });
+}
+
+/** Class tokens to logits. [B·N, D] -> [B, C] */
+function head(tokens: tf.Tensor2D, weights: HeadWeights, config: VitConfig, batch: number, finalNorm: boolean): tf.Tensor2D {
+  const { dim, eps } = config;
+  const perImage = tokens.shape[0] / batch;
+  const images = tf.reshape(tokens, [batch, perImage, dim]); // [B·N, D] -> [B, N, D]
+  const cls = tf.reshape(tf.slice(images, [0, 0, 0], [batch, 1, dim]), [batch, dim]) as tf.Tensor2D; // -> [B, 1, D] -> [B, D]
+  // A norm works token by token, so the class tokens alone are enough.
+  return linear(finalNorm ? layerNorm(cls, weights.norm, eps) : cls, weights.fc); // [B, D] -> [B, C]
+}
+
+/** [rows, in] -> [rows, out] */
+function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
+  return tf.fused.matMul({ a: x, b: weight, bias }) as tf.Tensor2D; // [rows, in] · [in, out] + [out] -> [rows, out]
+}
+
+/** Normalises each row to mean 0, variance 1, in two passes (no E[x²] - mean², which cancels). [rows, D] -> [rows, D] */
+export function layerNorm(x: tf.Tensor2D, { gain, bias }: Norm, eps: number): tf.Tensor2D {
+  return tf.tidy(() => {
+    const centred = tf.sub(x, tf.mean(x, 1, true)); // [rows, D] - [rows, 1] -> [rows, D]
+    const variance = tf.mean(tf.square(centred), 1, true); // [rows, D] -> [rows, 1]
+    const normal = tf.mul(centred, tf.rsqrt(tf.add(variance, eps))); // [rows, D] · [rows, 1] -> [rows, D]
+    return tf.add(tf.mul(normal, gain), bias); // [rows, D] · [D] + [D] -> [rows, D]
+  });
+}
+
+/** The exact GELU, x · Φ(x) = x / 2 · (1 + erf(x / √2)). Any shape. */
+export function gelu(x: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)));
+}
+
+function present(tokens: tf.Tensor2D | undefined, route: RouteSpec): tf.Tensor2D {
+  if (!tokens)
+    throw new StitchError('internal', `Route "${route.id}" does not start with blocks of an anchor.`, { route: route.id });
+  return tokens;
+}
+
+function configOf(manifest: Manifest, anchor: string): VitConfig {
+  const spec = manifest.anchors.find((candidate) => candidate.id === anchor);
+  if (!spec) throw new StitchError('internal', `The manifest has no anchor "${anchor}".`, { anchor });
+  return spec.config;
+}

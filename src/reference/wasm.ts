@@ -1,0 +1,23 @@
+/** tfjs' WASM backend with its binaries served by the app itself. Loaded on demand: importing this file pulls the backend in. */
+import * as tf from '@tensorflow/tfjs-core';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import plain from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import simd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+
+/**
+ * Points tfjs at the binaries. Must run before the backend starts.
+ *
+ * The threaded binary is not used: tfjs 4.22 gives its matrix products no thread pool (batch_mat_mul_impl.cc passes null), so it
+ * costs a third file and workers from blob URLs, which strict content security policies forbid, and gains nothing.
+ */
+export function locateBinaries(): void {
+  // Relative to this module: inside a worker made from a blob, the page's base would be wrong.
+  const at = (url: string) => new URL(url, import.meta.url).href;
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  setWasmPaths({
+    'tfjs-backend-wasm.wasm': at(plain),
+    'tfjs-backend-wasm-simd.wasm': at(simd),
+    // tfjs insists on an entry; the flag above keeps it from being fetched.
+    'tfjs-backend-wasm-threaded-simd.wasm': at(simd),
+  });
+}
