@@ -18,13 +18,12 @@ export async function runCheck(executor: Executor, manifest: Manifest, vectors: 
     for (let image = 0; image < vectors.batch; image++) {
       const area = input.size ** 2;
       const rgb = vectors.image.subarray(image * area * 3, (image + 1) * area * 3); // [B, S, S, 3] -> [S, S, 3]
-      const first = (row * vectors.batch + image) * classes;
-      const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
       const frame = frameOf(rgb, input.size);
       const first = (row * vectors.batch + image) * classes;
       const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
       const logits = await executor.logits(route, prepared(frame));
-      maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected), await frameError(executor, route, frame, resample(frame)));
+      maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected));
+      if (image === 0) maxAbsError = Math.max(maxAbsError, await frameError(executor, route, frame, resample(frame)));
     }
     routes.push({ route, maxAbsError });
   }

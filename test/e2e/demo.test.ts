@@ -1,0 +1,149 @@
+/** The built demo as a visitor uses it, on WebGPU (software adapter) and on the default fallback. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page, Worker } from 'playwright';
+import { openSite, type Site, visit } from './site';
+
+let site: Site;
+beforeAll(async () => {
+  site = await openSite();
+});
+afterAll(() => site.close());
+
+const text = (page: Page, id: string): Promise<string> => page.getByTestId(id).innerText();
+const answered = (page: Page) => expect.poll(() => text(page, 'top-label'), { timeout: 60_000 }).not.toBe('…');
+
+interface Created {
+  pipelines: number;
+  buffers: number;
+  bindGroups: number;
+}
+
+/** Counts GPU objects from now on, in the worker itself and not by the engine's own word. */
+async function countGpuObjects(worker: Worker): Promise<() => Promise<Created>> {
+  await worker.evaluate(() => {
+    const created = { pipelines: 0, buffers: 0, bindGroups: 0 };
+    const count = (name: 'createComputePipeline' | 'createComputePipelineAsync' | 'createBuffer' | 'createBindGroup', field: keyof typeof created) => {
+      const original = GPUDevice.prototype[name] as (...args: unknown[]) => unknown;
+      Object.assign(GPUDevice.prototype, {
+        [name](this: GPUDevice, ...args: unknown[]) {
+          created[field] += 1;
+          return original.apply(this, args);
+        },
+      });
+    };
+    count('createComputePipeline', 'pipelines');
+    count('createComputePipelineAsync', 'pipelines');
+    count('createBuffer', 'buffers');
+    count('createBindGroup', 'bindGroups');
+    Object.assign(globalThis, { created });
+  });
+  return () => worker.evaluate(() => (globalThis as unknown as { created: Created }).created);
+}
+
+/** Moves the slider as a person with a keyboard does. */
+async function slide(page: Page, to: 'Home' | 'End'): Promise<void> {
+  await page.getByTestId('budget-slider').focus();
+  await page.keyboard.press(to);
+}
+
+for (const { query, executor } of [
+  { query: '?backend=webgpu&source=photos', executor: 'webgpu' },
+  { query: '?source=photos', executor: 'wasm' },
+] as const) {
+  describe(`demo on ${executor}`, () => {
+    it('labels a real photo, and follows the slider from one frame to the next without making anything', async () => {
+      const { page, errors } = await visit(site, query);
+      await answered(page);
+      expect((await text(page, 'executor')).toLowerCase()).toContain(executor === 'webgpu' ? 'webgpu' : 'webassembly');
+      expect((await text(page, 'executor-reason')).length).toBeGreaterThan(10);
+      expect(await page.getByTestId('labels').locator('li').count()).toBe(5);
+
+      const worker = page.workers().find((w) => w.url().includes('worker'));
+      if (worker === undefined) throw new Error('The engine has no worker');
+      const created = executor === 'webgpu' ? await countGpuObjects(worker) : undefined;
+      if (await page.getByTestId('play').isEnabled()) await page.getByTestId('source-clip').click();
+      await slide(page, 'Home');
+      const cheapest = await text(page, 'route-id');
+      await slide(page, 'End');
+      await expect.poll(() => text(page, 'route-id')).not.toBe(cheapest);
+      const best = await text(page, 'route-id');
+      // A frame is answered on the new route…
+      await expect.poll(() => page.getByTestId('decision-log').locator('li').count()).toBeGreaterThan(1);
+      const before = created ? await created() : undefined;
+      await slide(page, 'Home');
+      await expect.poll(() => text(page, 'route-id')).toBe(cheapest);
+      await page.waitForTimeout(1500);
+      await slide(page, 'End');
+      await expect.poll(() => text(page, 'route-id')).toBe(best);
+      await page.waitForTimeout(1500);
+      // …and the whole ride there and back created nothing: the frame size was known before it.
+      if (created) {
+        expect(await created()).toEqual(before);
+        expect(before).toMatchObject({ pipelines: 0, buffers: 0 });
+        const diagnostics = await page.evaluate(() => navigator.gpu.requestAdapter().then((a) => a !== null));
+        expect(diagnostics).toBe(true);
+      }
+      expect(errors).toEqual([]);
+      await page.context().close();
+    });
+  });
+}
+
+describe('demo', () => {
+  it('takes a cheaper route under load at the same slider position, and says so', async () => {
+    const { page, errors } = await visit(site, '?source=clip');
+    await answered(page);
+    await slide(page, 'End');
+    const relaxed = await text(page, 'route-id');
+    // Just above what the best route needs: any added load is too much.
+    const p95 = Number.parseFloat(await text(page, 'p95'));
+    const slider = page.getByTestId('budget-slider');
+    const setBudget = async (ms: number) => {
+      await slider.focus();
+      for (let i = 0; i < 400 && Number.parseFloat(await text(page, 'budget-value')) > ms; i++) await page.keyboard.press('ArrowLeft');
+    };
+    await setBudget(Math.max(p95 * 1.3, 5));
+    const position = await slider.inputValue();
+    await page.getByTestId('load-switch').click();
+    await expect.poll(() => page.getByTestId('load-switch').getAttribute('aria-checked')).toBe('true');
+    await expect.poll(() => text(page, 'route-id'), { timeout: 60_000 }).not.toBe(relaxed);
+    expect(await slider.inputValue()).toBe(position);
+    expect(await text(page, 'decision-log')).toMatch(/budget/i);
+    await page.getByTestId('load-switch').click();
+    await expect.poll(() => page.getByTestId('load-switch').getAttribute('aria-checked')).toBe('false');
+    expect(errors).toEqual([]);
+    await page.context().close();
+  });
+
+  it('lowers its target on a low battery and says so', async () => {
+    const { page } = await visit(site, '?source=photos', async (p) => {
+      await p.addInitScript(() => {
+        const battery = Object.assign(new EventTarget(), { level: 0.18, charging: false });
+        Object.assign(navigator, { getBattery: () => Promise.resolve(battery) });
+      });
+    });
+    await expect.poll(() => text(page, 'decision-log'), { timeout: 30_000 }).toMatch(/battery.*18 ?%/i);
+    expect(await text(page, 'signals')).toMatch(/18 ?%/);
+    await page.context().close();
+  });
+
+  it('says in plain words what is wrong with a bundle, and loads again after it is mended', async () => {
+    let damaged = true;
+    const context = await site.browser.newContext();
+    const page = await context.newPage();
+    await page.route('**/*.blocks.*.safetensors', async (route) => {
+      const response = await route.fetch();
+      const body = await response.body();
+      if (damaged) body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 0xff;
+      await route.fulfill({ response, body });
+    });
+    await page.goto(`${site.url}?source=photos`);
+    await page.waitForSelector('html[data-state="error"]', { timeout: 60_000 });
+    expect(await text(page, 'error')).toMatch(/blocks\.\S+\.safetensors/);
+    damaged = false;
+    await page.getByTestId('retry').click();
+    await page.waitForSelector('html[data-state="ready"]', { timeout: 120_000 });
+    await answered(page);
+    await context.close();
+  });
+});
