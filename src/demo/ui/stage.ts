@@ -1,0 +1,134 @@
+/** The picture, what the network sees of it, and what it says. */
+import type { SourceKind, State } from '../state';
+import { byId, calm, make, setAttribute, setHidden, setText, whenChanged } from './dom';
+import { percent, shortLabel } from './words';
+
+export interface StageActions {
+  choose(kind: Exclude<SourceKind, 'file'>): void;
+  choosePhoto(index: number): void;
+  play(playing: boolean): void;
+}
+
+interface StageView {
+  render(state: State): void;
+}
+
+/** Labels may change with every frame; nobody can read that. */
+const LABELS_MS = 200;
+const PREVIEW_MS = 100;
+/** A screen reader is told at most this often. */
+const LIVE_MS = 2000;
+const ROWS = 5;
+
+export function createStageView(actions: StageActions): StageView {
+  const video = byId('video', HTMLVideoElement);
+  const still = byId('still', HTMLCanvasElement);
+  const empty = byId('stage-empty', HTMLParagraphElement);
+  const play = byId('play', HTMLButtonElement);
+  const title = byId('source-title', HTMLParagraphElement);
+  const photos = byId('photos', HTMLDivElement);
+  const notice = byId('notice', HTMLParagraphElement);
+  const buttons = [...document.querySelectorAll<HTMLButtonElement>('[data-source]')];
+  let current: State | null = null;
+
+  for (const button of buttons) {
+    const kind = button.dataset['source'];
+    if (kind === 'clip' || kind === 'photos' || kind === 'camera') button.addEventListener('click', () => actions.choose(kind));
+  }
+  play.addEventListener('click', () => actions.play(current?.playing !== true));
+
+  const renderPhotos = whenChanged(() => {
+    const list = current?.photos ?? [];
+    photos.replaceChildren(
+      ...list.map((photo, index) => {
+        const image = make('img', '');
+        image.src = `samples/${photo.file}`;
+        image.alt = photo.title;
+        image.loading = 'lazy';
+        const button = make('button', 'thumb', image);
+        button.type = 'button';
+        button.title = photo.title;
+        button.addEventListener('click', () => actions.choosePhoto(index));
+        return button;
+      }),
+    );
+  });
+
+  const answer = createAnswer();
+  const preview = createPreview(video, still);
+
+  return {
+    render(state) {
+      current = state;
+      const { showing, source } = state;
+      setHidden(video, showing !== 'video');
+      setHidden(still, showing !== 'still');
+      setHidden(empty, showing !== null);
+      play.disabled = showing === null;
+      setHidden(play, showing === null);
+      setText(play, state.playing ? 'Pause' : 'Play');
+      for (const button of buttons) setAttribute(button, 'aria-pressed', String(button.dataset['source'] === source));
+      setText(title, state.sourceTitle);
+      setText(notice, state.notice);
+      setHidden(notice, state.notice === '');
+      renderPhotos(state.photos);
+      setHidden(photos, source !== 'photos');
+      [...photos.children].forEach((button, index) => setAttribute(button, 'aria-pressed', String(index === state.photo)));
+      answer(state);
+      preview(state);
+    },
+  };
+}
+
+function createAnswer(): (state: State) => void {
+  const top = byId('top-label', HTMLParagraphElement);
+  const list = byId('labels', HTMLOListElement);
+  const live = byId('live', HTMLParagraphElement);
+  const rows = Array.from({ length: ROWS }, () => {
+    const name = make('span', 'name');
+    const bar = make('span', 'bar');
+    const share = make('span', 'share');
+    list.append(make('li', '', name, share, bar));
+    return { name, bar, share };
+  });
+
+  const write = calm(LABELS_MS, ({ result }: State) => {
+    const first = result?.top[0];
+    setText(top, first === undefined ? '…' : shortLabel(first.label));
+    rows.forEach(({ name, bar, share }, i) => {
+      const one = result?.top[i];
+      setText(name, one === undefined ? '' : shortLabel(one.label));
+      name.title = one?.label ?? '';
+      setText(share, one === undefined ? '' : percent(one.probability));
+      bar.style.width = percent(one?.probability ?? 0, 1).replace(' ', '');
+    });
+  });
+  const say = calm(LIVE_MS, (label: string) => setText(live, label));
+  let said = '';
+  return (state) => {
+    write(state);
+    const label = state.result?.top[0]?.label;
+    if (label === undefined || label === said) return;
+    said = label;
+    say(shortLabel(label));
+  };
+}
+
+/** The central square at the network's own size; enlarged by CSS, with its pixels visible. */
+function createPreview(video: HTMLVideoElement, still: HTMLCanvasElement): (state: State) => void {
+  const canvas = byId('sees', HTMLCanvasElement);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const draw = calm(PREVIEW_MS, ({ showing, loaded }: State) => {
+    const size = loaded?.inputSize ?? 64;
+    if (canvas.width !== size) canvas.width = canvas.height = size;
+    if (context === null || showing === null) return;
+    const picture = showing === 'video' ? video : still;
+    const width = showing === 'video' ? video.videoWidth : still.width;
+    const height = showing === 'video' ? video.videoHeight : still.height;
+    const edge = Math.min(width, height);
+    if (edge === 0) return;
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(picture, (width - edge) / 2, (height - edge) / 2, edge, edge, 0, 0, size, size);
+  });
+  return draw;
+}
