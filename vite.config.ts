@@ -20,6 +20,7 @@ const optimizeDeps = {
 export default defineConfig({
   root: at('src/demo'),
   publicDir: at('public'),
+  cacheDir: at('node_modules/.vite'),
   base: './',
   build: {
     outDir: at('dist/site'),

@@ -17,8 +17,8 @@ const FIXED = {
   ],
 };
 
-/** WebGPU on the software adapter, no background traffic, and no sandbox because containers run as root. */
-export const CHROMIUM_ARGS = [
+/** No background traffic, and no sandbox because containers run as root; pages are our own, on localhost. */
+export const BASE_ARGS = [
   '--no-sandbox',
   '--disable-quic',
   '--no-first-run',
@@ -26,8 +26,10 @@ export const CHROMIUM_ARGS = [
   '--disable-component-update',
   '--disable-sync',
   '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
 ];
+
+/** The same with WebGPU on the software adapter, which every machine has. */
+export const CHROMIUM_ARGS = [...BASE_ARGS, '--use-webgpu-adapter=swiftshader'];
 
 const isExecutable = (path) => {
   try {
@@ -43,4 +45,11 @@ export function findChromium() {
   if (env.CHROMIUM_PATH) return isExecutable(env.CHROMIUM_PATH) ? env.CHROMIUM_PATH : undefined;
   const onPath = (env.PATH ?? '').split(delimiter).flatMap((dir) => NAMES.map((name) => join(dir, name)));
   return [...onPath, ...(FIXED[platform] ?? [])].find(isExecutable);
+}
+
+/** What to tell somebody whose machine has no browser. One sentence. */
+export function missingChromium() {
+  return env.CHROMIUM_PATH
+    ? `CHROMIUM_PATH is ${env.CHROMIUM_PATH}, which is not an executable file: correct it, or unset it to have an installed Chrome or Chromium found.`
+    : 'No Chrome or Chromium was found: install one (on Debian: `apt-get install chromium`), or set CHROMIUM_PATH to its executable.';
 }

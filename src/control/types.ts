@@ -10,8 +10,7 @@ export interface Rung {
 }
 
 export type BatteryState =
-  | { readonly known: false }
-  | { readonly known: true; readonly level: number; readonly charging: boolean };
+  { readonly known: false } | { readonly known: true; readonly level: number; readonly charging: boolean };
 
 export type PressureLevel = 'unknown' | 'nominal' | 'fair' | 'serious' | 'critical';
 
@@ -31,7 +30,13 @@ export type ControlMode =
 
 /** `now` is milliseconds of one monotonic clock. */
 export type ControlEvent =
-  | { readonly type: 'sample'; readonly now: number; readonly route: string; readonly latencyMs: number; readonly gpuMs?: number }
+  | {
+      readonly type: 'sample';
+      readonly now: number;
+      readonly route: string;
+      readonly latencyMs: number;
+      readonly gpuMs?: number;
+    }
   | { readonly type: 'signals'; readonly now: number; readonly signals: Signals }
   | { readonly type: 'budget'; readonly now: number; readonly budget: Budget }
   | { readonly type: 'mode'; readonly now: number; readonly mode: ControlMode }
@@ -48,20 +53,24 @@ export type DecisionReason =
   | 'battery'
   | 'pressure'
   | 'save-data'
+  | 'visibility'
+  | 'duty'
   | 'mode'
   | 'ladder'
   | 'hold';
 
-/** A route change, or a change of target, with the numbers behind it. */
+/** A change of route, target or duty, with the numbers behind it. */
 export interface Decision {
   readonly now: number;
   readonly from: string;
+  /** Equals `from` when only the target or the duty changed, and on the first decision. */
   readonly to: string;
   readonly reason: DecisionReason;
   /** What one inference may take now, after battery, pressure and energy mode. */
   readonly targetMs: number;
   /** What the user asked for. */
   readonly budgetMs: number;
+  /** Expected median latency of `to`, ms. */
   readonly predictedMs: number;
   /** The observation that caused it; absent when no frame did. */
   readonly observedMs?: number;
@@ -69,4 +78,6 @@ export interface Decision {
   readonly slowdown: number;
   /** Share of frames to classify, 0…1: the second actuator below the lowest rung. */
   readonly duty: number;
+  /** What the sensors said; present when they caused the decision. */
+  readonly signals?: Signals;
 }

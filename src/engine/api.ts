@@ -46,7 +46,12 @@ export interface EngineInfo {
   /** One sentence: why this executor and not a faster one. */
   readonly reason: string;
   readonly adapter?: AdapterSummary;
-  readonly bundle: { readonly name: string; readonly version: string; readonly license: string; readonly sources: readonly string[] };
+  readonly bundle: {
+    readonly name: string;
+    readonly version: string;
+    readonly license: string;
+    readonly sources: readonly string[];
+  };
   readonly inputSize: number;
   readonly labels: readonly string[];
   readonly anchors: readonly AnchorInfo[];
@@ -75,7 +80,12 @@ export interface EngineStats {
   readonly submits: number;
   readonly frames: number;
   /** Dispatches of one frame by route: network, and input + top-k apart. Empty on the fallback. */
-  readonly dispatches: readonly { readonly route: string; readonly network: number; readonly stitches: number; readonly inputOutput: number }[];
+  readonly dispatches: readonly {
+    readonly route: string;
+    readonly network: number;
+    readonly stitches: number;
+    readonly inputOutput: number;
+  }[];
   readonly weightBytes: number;
   readonly tf: { readonly backend: string; readonly numTensors: number; readonly numBytes: number };
 }

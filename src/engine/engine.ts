@@ -2,7 +2,17 @@
 import { type Bundle, openBundle } from '../bundle/open';
 import { asStitchError, StitchError } from '../core/errors';
 import { toRouteInfo } from '../model/describe';
-import type { CheckReport, DeviceLoss, EngineApi, EngineFrame, EngineInfo, FrameResult, LoadProgress, LoadRequest, RouteTiming } from './api';
+import type {
+  CheckReport,
+  DeviceLoss,
+  EngineApi,
+  EngineFrame,
+  EngineInfo,
+  FrameResult,
+  LoadProgress,
+  LoadRequest,
+  RouteTiming,
+} from './api';
 import { runCheck } from './check';
 import { type Candidate, chooseExecutors } from './choose';
 import type { Executor } from './executor';
@@ -43,7 +53,12 @@ export function createEngine(): EngineApi {
     }
   };
 
-  const start = async (candidate: Candidate, bundle: Bundle, progress: (p: Partial<LoadProgress>) => void, signal: AbortSignal) => {
+  const start = async (
+    candidate: Candidate,
+    bundle: Bundle,
+    progress: (p: Partial<LoadProgress>) => void,
+    signal: AbortSignal,
+  ) => {
     const executor = await makeExecutor(candidate, bundle);
     try {
       signal.throwIfAborted();
@@ -61,7 +76,11 @@ export function createEngine(): EngineApi {
     }
   };
 
-  const load = async (request: LoadRequest, onProgress: (p: LoadProgress) => void, signal: AbortSignal): Promise<EngineInfo> => {
+  const load = async (
+    request: LoadRequest,
+    onProgress: (p: LoadProgress) => void,
+    signal: AbortSignal,
+  ): Promise<EngineInfo> => {
     let state: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
     const progress = (change: Partial<LoadProgress>) => {
       state = { ...state, ...change };
@@ -162,7 +181,9 @@ async function makeExecutor(candidate: Candidate, bundle: Bundle): Promise<Execu
 /** Failures of this executor on this device; anything else (network, bundle, abort) would fail on the next one too. */
 function demotes(error: unknown): boolean {
   const { code } = asStitchError(error);
-  return code === 'unsupported' || code === 'shader' || code === 'out-of-memory' || code === 'device-lost' || code === 'internal';
+  return (
+    code === 'unsupported' || code === 'shader' || code === 'out-of-memory' || code === 'device-lost' || code === 'internal'
+  );
 }
 
 function failedCheck(check: CheckReport): StitchError {

@@ -72,7 +72,9 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
   const planOf = (route: string): Plan => {
     const plan = plans.get(route);
     if (plan !== undefined) return plan;
-    throw new StitchError('route-unknown', `No route "${route}" is ready. Ready: ${[...plans.keys()].join(', ') || 'none'}.`, { route });
+    throw new StitchError('route-unknown', `No route "${route}" is ready. Ready: ${[...plans.keys()].join(', ') || 'none'}.`, {
+      route,
+    });
   };
   const encode = (pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void => {
     let bound: GPUComputePipeline | undefined;
@@ -98,7 +100,9 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
       // A lost device rejects the map before `device.lost` has run its reactions.
       await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, 50))]);
       if (loss !== undefined) {
-        throw new StitchError('device-lost', `The GPU device was lost (${loss.message || loss.reason}). Load again.`, { reason: loss.reason });
+        throw new StitchError('device-lost', `The GPU device was lost (${loss.message || loss.reason}). Load again.`, {
+          reason: loss.reason,
+        });
       }
       throw asStitchError(error);
     }
@@ -134,10 +138,21 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
     },
     async prepare(routes: readonly RouteSpec[]) {
       await guarded('the activations and plans', async () => {
-        input ??= await createFrameInput(device, manifest.input, family.patch, planner.activation('@patches'), pipelines, counters);
+        input ??= await createFrameInput(
+          device,
+          manifest.input,
+          family.patch,
+          planner.activation('@patches'),
+          pipelines,
+          counters,
+        );
         if (topK === undefined) {
           const pipeline = await pipelines.get(topKKernel({ classes: manifest.classes, k }));
-          topK = { pipeline, bindGroup: bind(device, counters, pipeline, [{ buffer: logits }, { buffer: topOut }]), workgroups: 1 };
+          topK = {
+            pipeline,
+            bindGroup: bind(device, counters, pipeline, [{ buffer: logits }, { buffer: topOut }]),
+            workgroups: 1,
+          };
         }
         const made = await Promise.all(routes.map((route) => planner.plan(route)));
         for (const plan of made) plans.set(plan.route, plan);
@@ -157,7 +172,8 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
     async run(route, frame: EngineFrame): Promise<RunResult> {
       const start = performance.now();
       const plan = planOf(route);
-      if (input === undefined || topK === undefined) throw new StitchError('route-unknown', 'prepare() has not run.', { route });
+      if (input === undefined || topK === undefined)
+        throw new StitchError('route-unknown', 'prepare() has not run.', { route });
       const first = await input.upload(frame);
       const encodeStart = performance.now();
       const encoder = device.createCommandEncoder();

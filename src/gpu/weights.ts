@@ -16,7 +16,8 @@ const ALIGN = 256;
 type Packing = 'matrix' | 'vector';
 
 /** Linear weights are the only `weight`s of more than one axis; biases, norms, class token and positions are vectors. */
-const packingOf = ({ name, shape }: TensorSpec): Packing => (name.endsWith('.weight') && shape.length > 1 ? 'matrix' : 'vector');
+const packingOf = ({ name, shape }: TensorSpec): Packing =>
+  name.endsWith('.weight') && shape.length > 1 ? 'matrix' : 'vector';
 
 export interface WeightStore {
   addUnit(unit: string, specs: readonly TensorSpec[], tensors: ReadonlyMap<string, TensorView>): void;
@@ -53,7 +54,9 @@ function packMatrix(source: Uint16Array, shape: readonly number[], target: Uint1
 }
 
 const missing = (tensor: string): StitchError =>
-  new StitchError('bundle-invalid', `Tensor ${tensor} is not loaded: it is in no shard read so far. Re-pack the bundle.`, { tensor });
+  new StitchError('bundle-invalid', `Tensor ${tensor} is not loaded: it is in no shard read so far. Re-pack the bundle.`, {
+    tensor,
+  });
 
 function packedLength(kind: Packing, shape: readonly number[]): number {
   const count = shape.reduce((a, b) => a * b, 1);

@@ -77,7 +77,12 @@ export interface ClassifyOptions {
 
 export interface Runtime {
   readonly device: DeviceInfo;
-  readonly bundle: { readonly name: string; readonly version: string; readonly license: string; readonly sources: readonly string[] };
+  readonly bundle: {
+    readonly name: string;
+    readonly version: string;
+    readonly license: string;
+    readonly sources: readonly string[];
+  };
   readonly inputSize: number;
   readonly labels: readonly string[];
   readonly anchors: readonly AnchorInfo[];

@@ -73,7 +73,8 @@ export function createLink(worker: Worker): Link {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const answer = call(() => {
         timer = setTimeout(
-          () => kill(new StitchError('worker-died', `No answer from the engine for ${SILENCE_MS / 1000} s. Make a new runtime.`)),
+          () =>
+            kill(new StitchError('worker-died', `No answer from the engine for ${SILENCE_MS / 1000} s. Make a new runtime.`)),
           SILENCE_MS,
         );
         return remote.classify(transfer(frame, transferables(frame)), route, seq);

@@ -14,9 +14,12 @@ const STITCHED = 3;
 export function routesToMeasure(routes: readonly RouteInfo[]): RouteInfo[] {
   const anchors = routes.filter((r) => r.path.length === 1);
   const stitched = routes.filter((r) => r.path.length > 1).sort((a, b) => a.macs - b.macs);
-  const picks = Array.from({ length: Math.min(STITCHED, stitched.length) }, (_, i, all = Math.min(STITCHED, stitched.length)) => {
-    return stitched[Math.floor(((i + 0.5) / all) * stitched.length)];
-  });
+  const picks = Array.from(
+    { length: Math.min(STITCHED, stitched.length) },
+    (_, i, all = Math.min(STITCHED, stitched.length)) => {
+      return stitched[Math.floor(((i + 0.5) / all) * stitched.length)];
+    },
+  );
   return [...anchors, ...picks.filter((r) => r !== undefined)];
 }
 

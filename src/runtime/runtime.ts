@@ -115,7 +115,11 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
     }
     alive();
     const at = now();
-    const top = result.top.map(({ index, probability }) => ({ index, probability, label: info.labels[index] ?? String(index) }));
+    const top = result.top.map(({ index, probability }) => ({
+      index,
+      probability,
+      label: info.labels[index] ?? String(index),
+    }));
     const classification: Classification = { ...result, top };
     latency.add(result.route, result.timing);
     answered.push(at);
@@ -129,7 +133,9 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
 
   const assertRoute = (id: string, among: readonly { readonly id: string }[] = info.routes): void => {
     if (among.some((r) => r.id === id)) return;
-    throw new StitchError('route-unknown', `No route "${id}" here. Choose one of ${among.map((r) => r.id).join(', ')}.`, { route: id });
+    throw new StitchError('route-unknown', `No route "${id}" here. Choose one of ${among.map((r) => r.id).join(', ')}.`, {
+      route: id,
+    });
   };
   /** A lock may name any route of the bundle, also one that is not worth a place on the ladder. */
   const nextRoute = (): string => (mode.kind === 'lock' ? mode.route : controller.route);

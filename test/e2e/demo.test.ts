@@ -22,7 +22,10 @@ interface Created {
 async function countGpuObjects(worker: Worker): Promise<() => Promise<Created>> {
   await worker.evaluate(() => {
     const created = { pipelines: 0, buffers: 0, bindGroups: 0 };
-    const count = (name: 'createComputePipeline' | 'createComputePipelineAsync' | 'createBuffer' | 'createBindGroup', field: keyof typeof created) => {
+    const count = (
+      name: 'createComputePipeline' | 'createComputePipelineAsync' | 'createBuffer' | 'createBindGroup',
+      field: keyof typeof created,
+    ) => {
       const original = GPUDevice.prototype[name] as (...args: unknown[]) => unknown;
       Object.assign(GPUDevice.prototype, {
         [name](this: GPUDevice, ...args: unknown[]) {
@@ -61,7 +64,6 @@ for (const { query, executor } of [
       const worker = page.workers().find((w) => w.url().includes('worker'));
       if (worker === undefined) throw new Error('The engine has no worker');
       const created = executor === 'webgpu' ? await countGpuObjects(worker) : undefined;
-      if (await page.getByTestId('play').isEnabled()) await page.getByTestId('source-clip').click();
       await slide(page, 'Home');
       const cheapest = await text(page, 'route-id');
       await slide(page, 'End');
@@ -100,7 +102,8 @@ describe('demo', () => {
     const slider = page.getByTestId('budget-slider');
     const setBudget = async (ms: number) => {
       await slider.focus();
-      for (let i = 0; i < 400 && Number.parseFloat(await text(page, 'budget-value')) > ms; i++) await page.keyboard.press('ArrowLeft');
+      for (let i = 0; i < 400 && Number.parseFloat(await text(page, 'budget-value')) > ms; i++)
+        await page.keyboard.press('ArrowLeft');
     };
     await setBudget(Math.max(p95 * 1.3, 5));
     const position = await slider.inputValue();

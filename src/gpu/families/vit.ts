@@ -103,7 +103,10 @@ export function createVitFamily(manifest: Manifest): VitFamily {
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, { x, ...norm('norm1'), ...linear('qkv'), out: '@qkv' }),
         { kernel: attentionKernel(attention), bindings: ['@qkv', '@attention'], workgroups: attentionWorkgroups(attention) },
-        gemm({ ...base, k: dim, n: dim, epilogue: 'residual', stats: true }, { x: '@attention', ...linear('proj'), out: x, stats }),
+        gemm(
+          { ...base, k: dim, n: dim, epilogue: 'residual', stats: true },
+          { x: '@attention', ...linear('proj'), out: x, stats },
+        ),
         gemm(
           { ...base, k: dim, n: mlp, layerNorm: { eps }, epilogue: 'gelu' },
           { x, ...norm('norm2'), ...linear('fc1'), out: '@hidden' },

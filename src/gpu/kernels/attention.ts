@@ -33,7 +33,11 @@ export function attentionKernel(shape: AttentionShape): Kernel {
   const step = (width: number) => /* wgsl */ `
 ${unroll(width, (c) => perQuery((q) => `      var s${q}_${c} = 0.0;`))}
 ${perPart((i) =>
-  unroll(width, (c) => `      { let kk = qkv[(j + ${c}u) * ${3 * dim4}u + ${dim4 + i}u + head];\n${perQuery((q) => `        s${q}_${c} += dot(q${q}_${i}, kk);`)} }`),
+  unroll(
+    width,
+    (c) =>
+      `      { let kk = qkv[(j + ${c}u) * ${3 * dim4}u + ${dim4 + i}u + head];\n${perQuery((q) => `        s${q}_${c} += dot(q${q}_${i}, kk);`)} }`,
+  ),
 )}
 ${perQuery((q) => {
   const names = Array.from({ length: width }, (_, c) => `s${q}_${c}`);
@@ -46,7 +50,11 @@ ${perPart((i) => `      o${q}_${i} *= f${q};`)}
 ${unroll(width, (c) => `      s${q}_${c} = exp(s${q}_${c} - m${q});\n      sum${q} += s${q}_${c};`)}`;
 })}
 ${perPart((i) =>
-  unroll(width, (c) => `      { let vv = qkv[(j + ${c}u) * ${3 * dim4}u + ${2 * dim4 + i}u + head];\n${perQuery((q) => `        o${q}_${i} += s${q}_${c} * vv;`)} }`),
+  unroll(
+    width,
+    (c) =>
+      `      { let vv = qkv[(j + ${c}u) * ${3 * dim4}u + ${2 * dim4 + i}u + head];\n${perQuery((q) => `        o${q}_${i} += s${q}_${c} * vv;`)} }`,
+  ),
 )}`;
   const whole = Math.floor(tokens / KEY_CHUNK) * KEY_CHUNK;
   const wgsl = /* wgsl */ `

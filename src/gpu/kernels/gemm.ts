@@ -78,7 +78,8 @@ function momentsCode({ k, rows, layerNorm }: GemmShape): string {
   if (!layerNorm) return '';
   const tiles = Math.ceil(k / TILE_COLUMNS);
   const lastCount = k - (tiles - 1) * TILE_COLUMNS;
-  const count = lastCount === TILE_COLUMNS ? `${TILE_COLUMNS}.0` : `select(${TILE_COLUMNS}.0, ${lastCount}.0, t == ${tiles - 1}u)`;
+  const count =
+    lastCount === TILE_COLUMNS ? `${TILE_COLUMNS}.0` : `select(${TILE_COLUMNS}.0, ${lastCount}.0, t == ${tiles - 1}u)`;
   return `
 ${unroll(rows, (r) => `  var mean${r} = 0.0;\n  var sq${r} = 0.0;`)}
   for (var t = 0u; t < ${tiles}u; t++) {

@@ -21,7 +21,7 @@ function erf(x: number): number {
     return Math.sign(x) * ((2 / Math.sqrt(Math.PI)) * sum);
   }
   let fraction = 0;
-  for (let n = 60; n > 0; n--) fraction = (n / 2) / (z + fraction);
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (z + fraction);
   return Math.sign(x) * (1 - Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction));
 }
 
@@ -100,7 +100,10 @@ function packMatrix(w: Float32Array, n: number, k: number): Uint16Array {
   return packed;
 }
 
-async function runGemm(device: GPUDevice, shape: GemmShape): Promise<{ out: Float32Array; stats: Float32Array; expected: Float32Array }> {
+async function runGemm(
+  device: GPUDevice,
+  shape: GemmShape,
+): Promise<{ out: Float32Array; stats: Float32Array; expected: Float32Array }> {
   const { m, k, n } = shape;
   const d = gemmData(shape);
   const stride = Math.ceil(n / 4) * 4;
@@ -119,7 +122,9 @@ async function runGemm(device: GPUDevice, shape: GemmShape): Promise<{ out: Floa
     out: upload(device, old),
     stats: upload(device, new Float32Array(m * tiles * 2)),
   };
-  const named = gemmBindings(shape).map((name) => buffers[name]).filter((b) => b !== undefined);
+  const named = gemmBindings(shape)
+    .map((name) => buffers[name])
+    .filter((b) => b !== undefined);
   await dispatch(device, gemmKernel(shape), named, gemmWorkgroups(shape));
   const wide = new Float32Array(await download(device, buffers.out as GPUBuffer, m * stride * 4));
   const out = new Float32Array(m * n);
@@ -176,7 +181,8 @@ describe('attention', () => {
         for (let t = 0; t < tokens; t++) {
           const score = Array.from({ length: tokens }, (_, j) => {
             let s = 0;
-            for (let i = 0; i < headDim; i++) s += at(qkv, t * 3 * dim + h * headDim + i) * at(qkv, j * 3 * dim + dim + h * headDim + i);
+            for (let i = 0; i < headDim; i++)
+              s += at(qkv, t * 3 * dim + h * headDim + i) * at(qkv, j * 3 * dim + dim + h * headDim + i);
             return s / Math.sqrt(headDim);
           });
           const top = Math.max(...score);
@@ -217,7 +223,12 @@ describe('top-k', () => {
         const indices = new Uint32Array(bytes).filter((_, i) => i % 2 === 0);
         const probabilities = new Float32Array(bytes).filter((_, i) => i % 2 === 1);
         expect([...indices]).toEqual(order.slice(0, k));
-        expectClose(probabilities, Float32Array.from(order.slice(0, k), (i) => Math.exp(at(logits, i) - at(logits, order[0] ?? 0)) / total), 1e-5, 'probability');
+        expectClose(
+          probabilities,
+          Float32Array.from(order.slice(0, k), (i) => Math.exp(at(logits, i) - at(logits, order[0] ?? 0)) / total),
+          1e-5,
+          'probability',
+        );
       });
     });
   }

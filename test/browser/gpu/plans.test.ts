@@ -49,7 +49,12 @@ for (const name of FIXTURES) {
       for (const route of fixture.manifest.routes) {
         const blocks = route.path.reduce((sum, s) => sum + ('stitch' in s ? 0 : s.to - s.from + 1), 0);
         const counted = stats.dispatches.find((d) => d.route === route.id);
-        expect(counted).toEqual({ route: route.id, network: 5 * blocks + 2, stitches: route.path.length === 1 ? 0 : 1, inputOutput: 2 });
+        expect(counted).toEqual({
+          route: route.id,
+          network: 5 * blocks + 2,
+          stitches: route.path.length === 1 ? 0 : 1,
+          inputOutput: 2,
+        });
       }
     });
 

@@ -1,6 +1,13 @@
 /** The public API over a real worker, on WebGPU and on the fallback; every kind of bad input leaves it usable. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createRuntime, type Decision, type ExecutorKind, type PixelFrame, type Runtime, StitchError } from '../../../src/index';
+import {
+  createRuntime,
+  type Decision,
+  type ExecutorKind,
+  type PixelFrame,
+  type Runtime,
+  StitchError,
+} from '../../../src/index';
 
 const BUNDLE = new URL('../../fixtures/tiny/manifest.json', import.meta.url);
 
@@ -45,7 +52,9 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
       expect(runtime.device.executor).toBe(backend);
       expect(runtime.device.reason).toMatch(/\S+.*\.$/);
       expect(runtime.check.passed).toBe(true);
-      expect(runtime.check.routes.map((r) => r.route).sort()).toEqual([...new Set(runtime.check.routes.map((r) => r.route))].sort());
+      expect(runtime.check.routes.map((r) => r.route).sort()).toEqual(
+        [...new Set(runtime.check.routes.map((r) => r.route))].sort(),
+      );
       expect(phases.at(0)).toBe('manifest');
       expect(phases.at(-1)).toBe('ready');
     });
@@ -94,13 +103,28 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
       const good = async () => expect((await runtime.classify(grey(16))).top.length).toBeGreaterThan(0);
       const cases: [string, () => unknown, string, RegExp][] = [
         ['0 pixels', () => runtime.classify(grey(0)), 'frame-invalid', /0×0/],
-        ['20,000 pixels', () => runtime.classify({ data: new Uint8ClampedArray(20_000 * 4), width: 20_000, height: 1 }), 'frame-invalid', /20000.*limit/],
+        [
+          '20,000 pixels',
+          () => runtime.classify({ data: new Uint8ClampedArray(20_000 * 4), width: 20_000, height: 1 }),
+          'frame-invalid',
+          /20000.*limit/,
+        ],
         ['short data', () => runtime.classify({ ...grey(4), height: 5 }), 'frame-invalid', /bytes/],
         ['no image', () => runtime.classify(new Blob(['not an image'])), 'frame-invalid', /file/],
         ['unknown route', () => runtime.classify(grey(8), { route: 'nope' }), 'route-unknown', /nope/],
-        ['NaN budget', () => void (runtime.budget = { latencyMs: Number.NaN, energy: 'balanced' }), 'argument-invalid', /latencyMs/],
+        [
+          'NaN budget',
+          () => void (runtime.budget = { latencyMs: Number.NaN, energy: 'balanced' }),
+          'argument-invalid',
+          /latencyMs/,
+        ],
         ['zero budget', () => void (runtime.budget = { latencyMs: 0, energy: 'balanced' }), 'argument-invalid', /latencyMs/],
-        ['negative budget', () => void (runtime.budget = { latencyMs: -5, energy: 'balanced' }), 'argument-invalid', /latencyMs/],
+        [
+          'negative budget',
+          () => void (runtime.budget = { latencyMs: -5, energy: 'balanced' }),
+          'argument-invalid',
+          /latencyMs/,
+        ],
         ['unknown mode', () => void (runtime.mode = { kind: 'lock', route: 'nope' }), 'route-unknown', /nope/],
       ];
       for (const [name, call, code, text] of cases) {
@@ -165,7 +189,14 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
       stop();
       offResult();
       // The frame in flight, if any, ends before the next test.
-      await expect.poll(() => runtime.classify(grey(8)).then(() => true, () => false)).toBe(true);
+      await expect
+        .poll(() =>
+          runtime.classify(grey(8)).then(
+            () => true,
+            () => false,
+          ),
+        )
+        .toBe(true);
     });
 
     it('checks itself again on demand', async () => {
@@ -209,8 +240,12 @@ describe('life cycle', () => {
   });
 
   it('names what is wrong with a bundle or a budget before anything runs', async () => {
-    expect((await failure(() => createRuntime({ bundle: '/nowhere/manifest.json', cache: false }))).code).toMatch(/network|bundle-invalid/);
-    expect((await failure(() => createRuntime({ bundle: BUNDLE, budget: { latencyMs: Number.POSITIVE_INFINITY } }))).code).toBe('argument-invalid');
+    expect((await failure(() => createRuntime({ bundle: '/nowhere/manifest.json', cache: false }))).code).toMatch(
+      /network|bundle-invalid/,
+    );
+    expect((await failure(() => createRuntime({ bundle: BUNDLE, budget: { latencyMs: Number.POSITIVE_INFINITY } }))).code).toBe(
+      'argument-invalid',
+    );
   });
 
   it('a worker that does not start is a typed error', async () => {

@@ -1,0 +1,135 @@
+/**
+ * How slow the device is now, against its profile. One factor is shared by all rungs, so that a frame on any of them says
+ * what the others would take; a small decaying bias per rung absorbs what is not shared.
+ *
+ * Two means of the log slowdown. The slow one is the estimate. The fast one watches the residuals against it in units of
+ * their spread: when it leaves its band (a jump), the estimate moves at once to the residuals that pushed it out. A raw
+ * maximum of both would follow noise at rest; the band makes the fast mean count only where it means something, and
+ * clipping with a minimum run keeps single spikes from ever being a jump.
+ */
+import { ewma, ewmaAdd } from '../core/stats';
+import type { Ewma } from '../core/stats';
+import { TUNING } from './tuning';
+import type { Rung } from './types';
+
+/** A bias as it was at `at` (ms); it decays with time. */
+interface Bias {
+  readonly value: number;
+  readonly at: number;
+}
+
+export interface Estimate {
+  /** Log slowdown. */
+  readonly level: Ewma;
+  /** Log standard deviation of latency, from differences of successive samples: blind to drift and jumps. */
+  readonly spread: Ewma;
+  /** Fast mean of standardised, clipped residuals. */
+  readonly fast: number;
+  /** Residuals in a row on one side, signed by the side. */
+  readonly run: number;
+  /** Share of frames that were spikes, and spikes not yet known to be the start of a jump. */
+  readonly spikes: number;
+  readonly pending: number;
+  /** Last observed log slowdown. */
+  readonly last: number | null;
+  readonly bias: Readonly<Record<string, Bias>>;
+}
+
+export type Jump = 'none' | 'up' | 'down';
+
+/** E|a − b| of two normal variables of standard deviation 1. */
+const MEAN_DIFFERENCE = 1.128;
+/** A difference of more than this many times the mean one says nothing more. */
+const DIFFERENCE_CLIP = 3;
+
+export function freshEstimate(): Estimate {
+  return {
+    level: ewma(0, TUNING.slowPrior),
+    spread: ewma(TUNING.spreadPrior, TUNING.spreadPriorWeight),
+    fast: 0,
+    run: 0,
+    spikes: 0,
+    pending: 0,
+    last: null,
+    bias: {},
+  };
+}
+
+/** The same level, believed only as much as a profile: after a pause the device may have cooled or been loaded. */
+export function doubt(estimate: Estimate): Estimate {
+  const weight = Math.min(estimate.level.weight, TUNING.slowPrior);
+  return { ...estimate, level: ewma(estimate.level.value, weight), fast: 0, run: 0, pending: 0, last: null };
+}
+
+/** Moves the level, for example because the profile it refers to changed. */
+export function shiftLevel(estimate: Estimate, by: number): Estimate {
+  return { ...estimate, level: ewma(clip(estimate.level.value + by, TUNING.levelMost), estimate.level.weight), last: null };
+}
+
+/** Log standard deviation of latency now. */
+export function spreadOf(estimate: Estimate): number {
+  return Math.min(Math.max(estimate.spread.value, TUNING.spreadLeast), TUNING.spreadMost);
+}
+
+/** Expected median latency of a rung, ms. */
+export function medianMs(estimate: Estimate, rung: Rung, now: number): number {
+  return rung.costMs * Math.exp(estimate.level.value + biasOf(estimate, rung.id, now));
+}
+
+/** Latency of a rung that a share q of frames stays under, ms; wider while the level itself is uncertain. */
+export function tailMs(estimate: Estimate, rung: Rung, now: number): number {
+  const spread = spreadOf(estimate) * Math.sqrt(1 + 1 / Math.max(estimate.level.weight, 1));
+  return medianMs(estimate, rung, now) * Math.exp(TUNING.z * spread);
+}
+
+/** One believed latency (ms, positive and finite) of one rung. */
+export function observe(before: Estimate, rung: Rung, latencyMs: number, now: number): { estimate: Estimate; jump: Jump } {
+  const bias = biasOf(before, rung.id, now);
+  const seen = clip(Math.log(latencyMs / rung.costMs) - bias, TUNING.levelMost);
+  const spread = spreadOf(before);
+  const residual = seen - before.level.value;
+  const standard = residual / spread;
+  // Members of a run agree: noise before a jump, or two spikes of different height, are no evidence of one level.
+  const agrees = before.last !== null && Math.abs(seen - before.last) <= TUNING.runAgreement * spread;
+  const side = Math.abs(standard) > TUNING.runSpread ? Math.sign(standard) : 0;
+  const run = agrees && side === Math.sign(before.run) ? before.run + side : side;
+  const fast = before.fast + TUNING.fastGain * (clip(standard, TUNING.fastClip) - before.fast);
+  const needed = before.spikes > TUNING.spikyShare && run > 0 ? TUNING.jumpRunSpiky : TUNING.jumpRun;
+  const shared = { spread: nextSpread(before, seen, spread), last: seen };
+
+  if (Math.abs(fast) > TUNING.jumpThreshold && Math.abs(run) >= needed && Math.sign(fast) === Math.sign(run)) {
+    const level = ewma((seen + (before.last ?? seen)) / 2, 2);
+    const estimate = { ...before, ...shared, level, fast: 0, run: 0, pending: 0 };
+    return { estimate, jump: run > 0 ? 'up' : 'down' };
+  }
+  const spike = standard > TUNING.fastClip;
+  const bounded = clip(residual, TUNING.slowClip * spread);
+  return {
+    estimate: {
+      ...shared,
+      level: ewmaAdd(before.level, before.level.value + bounded, TUNING.slowMemory),
+      fast,
+      run,
+      // A spike is counted only when the next frame shows that it was one.
+      spikes: spike ? before.spikes : before.spikes + (before.pending - before.spikes) / TUNING.spikeMemory,
+      pending: spike ? before.pending + 1 : 0,
+      bias: { ...before.bias, [rung.id]: { value: clip(bias + TUNING.biasGain * bounded, TUNING.biasMost), at: now } },
+    },
+    jump: 'none',
+  };
+}
+
+function nextSpread(before: Estimate, seen: number, spread: number): Ewma {
+  if (before.last === null) return before.spread;
+  const difference = Math.min(Math.abs(seen - before.last) / MEAN_DIFFERENCE, DIFFERENCE_CLIP * spread);
+  return ewmaAdd(before.spread, difference, TUNING.spreadMemory);
+}
+
+function biasOf(estimate: Estimate, id: string, now: number): number {
+  const bias = estimate.bias[id];
+  return bias ? bias.value * Math.exp(-Math.max(0, now - bias.at) / TUNING.biasDecayMs) : 0;
+}
+
+function clip(value: number, most: number): number {
+  return Math.min(Math.max(value, -most), most);
+}

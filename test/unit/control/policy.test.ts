@@ -1,0 +1,299 @@
+import { describe, expect, test, vi } from 'vitest';
+import { createController } from '../../../src/control/controller';
+import { decide } from '../../../src/control/policy';
+import { mulberry32 } from '../../../src/control/simulate';
+import { start } from '../../../src/control/state';
+import type { ControlState } from '../../../src/control/state';
+import { UNKNOWN_SIGNALS } from '../../../src/control/budget';
+import type { BatteryState, ControlEvent, Decision, Rung, Signals } from '../../../src/control/types';
+import { LADDER, rungIndex } from './fixture';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const budget = (latencyMs: number) => ({ latencyMs, energy: 'balanced' }) as const;
+const begin = (latencyMs = 33, rungs: readonly Rung[] = LADDER) => start({ rungs, budget: budget(latencyMs), now: 0 }).state;
+const costOf = (id: string) => LADDER.find((rung) => rung.id === id)?.costMs ?? NaN;
+const signals = (part: Partial<Signals>): Signals => ({ ...UNKNOWN_SIGNALS, ...part });
+const discharging = (level: number): BatteryState => ({ known: true, level, charging: false });
+
+/** `count` frames of the present route at a slowdown, 33 ms apart, slightly uneven. */
+function run(from: ControlState, count: number, slowdown = 1): { state: ControlState; decisions: Decision[] } {
+  let state = from;
+  const decisions: Decision[] = [];
+  for (let i = 0; i < count; i++) {
+    const latencyMs = costOf(state.current) * slowdown * (1 + 0.05 * Math.sin(i * 2.4));
+    const step = decide(state, { type: 'sample', now: state.now + 33, route: state.current, latencyMs });
+    state = step.state;
+    if (step.decision) decisions.push(step.decision);
+  }
+  return { state, decisions };
+}
+
+describe('battery, pressure, visibility', () => {
+  test('at 20 % and discharging the target shrinks and the decision says so', () => {
+    const { state } = run(begin(), 200);
+    const step = decide(state, { type: 'signals', now: state.now, signals: signals({ battery: discharging(0.2) }) });
+    expect(step.decision).toMatchObject({ reason: 'battery', targetMs: 16.5, budgetMs: 33, from: state.current });
+    expect(step.decision?.signals?.battery).toEqual(discharging(0.2));
+    expect(rungIndex(step.state.current)).toBeLessThan(rungIndex(state.current));
+  });
+
+  test('the same when even the present rung may stay', () => {
+    const low = begin(8, LADDER.slice(0, 1));
+    const step = decide(low, { type: 'signals', now: 1, signals: signals({ battery: discharging(0.2) }) });
+    expect(step.decision).toMatchObject({ reason: 'battery', from: 'r0', to: 'r0', targetMs: 4 });
+  });
+
+  test('a sensor that changes nothing decides nothing', () => {
+    const { state } = run(begin(), 50);
+    expect(
+      decide(state, { type: 'signals', now: state.now, signals: signals({ battery: discharging(0.9) }) }).decision,
+    ).toBeUndefined();
+  });
+
+  test('plugged in, the route comes back at once', () => {
+    const { state } = run(begin(), 200);
+    const low = decide(state, { type: 'signals', now: state.now, signals: signals({ battery: discharging(0.1) }) }).state;
+    const plugged = signals({ battery: { known: true, level: 0.1, charging: true } });
+    const step = decide(low, { type: 'signals', now: low.now + 5, signals: plugged });
+    expect(step.decision).toMatchObject({ reason: 'battery', targetMs: 33 });
+    expect(rungIndex(step.state.current)).toBeGreaterThan(rungIndex(low.current));
+  });
+
+  test('serious pressure takes one rung and keeps it, critical goes to the lowest, relief climbs by frames', () => {
+    const { state } = run(begin(), 200);
+    const serious = decide(state, { type: 'signals', now: state.now, signals: signals({ pressure: 'serious' }) });
+    expect(serious.decision?.reason).toBe('pressure');
+    expect(rungIndex(serious.state.current)).toBe(rungIndex(state.current) - 1);
+    const later = run(serious.state, 300).state;
+    expect(later.current).toBe(serious.state.current);
+    const critical = decide(later, { type: 'signals', now: later.now, signals: signals({ pressure: 'critical' }) });
+    expect(critical.state.current).toBe('r0');
+    const relieved = decide(critical.state, { type: 'signals', now: later.now + 9, signals: signals({ pressure: 'nominal' }) });
+    expect(relieved.state.current).toBe('r0');
+    expect(rungIndex(run(relieved.state, 400).state.current)).toBeGreaterThanOrEqual(rungIndex(state.current) - 1);
+  });
+
+  test('hidden thins out and believes no frame', () => {
+    const { state } = run(begin(), 100);
+    const hidden = decide(state, { type: 'signals', now: state.now, signals: signals({ visible: false }) });
+    expect(hidden.decision).toMatchObject({ reason: 'visibility', duty: 0.1 });
+    const after = run(hidden.state, 50, 8);
+    expect(after.decisions).toEqual([]);
+    const back = decide(after.state, { type: 'signals', now: after.state.now, signals: signals({}) });
+    expect(back.decision).toMatchObject({ reason: 'visibility', duty: 1, to: state.current });
+  });
+});
+
+describe('up and down', () => {
+  test('a single spike does nothing, a lasting slowdown goes straight to the rung that fits', () => {
+    const { state } = run(begin(), 200);
+    const spike = run(state, 1, 5);
+    expect(spike.decisions).toEqual([]);
+    expect(run(spike.state, 60).decisions).toEqual([]);
+    const slow = run(state, 4, 3);
+    expect(slow.decisions).toHaveLength(1);
+    expect(costOf(slow.state.current) * 3).toBeLessThan(33);
+  });
+
+  test('climbs only after dwelling, and a failed climb waits ever longer', () => {
+    let state = run(begin(), 4, 2.5).state;
+    state = run(state, 10, 2.5).state;
+    const waits: number[] = [];
+    let climbedAt: number | undefined;
+    for (let i = 0; i < 3000 && waits.length < 3; i++) {
+      // A device that fails above rung 3 and nowhere else: what the shared slowdown cannot foresee.
+      const slowdown = rungIndex(state.current) > 3 ? 5 : 1;
+      const step = run(state, 1, slowdown);
+      state = step.state;
+      for (const decision of step.decisions) {
+        if (decision.reason === 'headroom' && rungIndex(decision.to) > 3) climbedAt = decision.now;
+        if (decision.reason === 'probe-failed' && climbedAt !== undefined) {
+          waits.push(Math.max(...Object.values(state.retry).map(({ waitMs }) => waitMs)));
+        }
+      }
+    }
+    expect(waits.length).toBeGreaterThanOrEqual(2);
+    for (const [i, wait] of waits.slice(1).entries()) expect(wait).toBeGreaterThanOrEqual(waits[i] ?? Infinity);
+  });
+
+  test('a slider move is followed at once, up included, in spite of the dwell', () => {
+    const { state } = run(begin(10), 5);
+    const up = decide(state, { type: 'budget', now: state.now + 1, budget: budget(100) });
+    expect(up.decision).toMatchObject({ reason: 'budget-changed', to: 'r14' });
+    const down = decide(up.state, { type: 'budget', now: state.now + 2, budget: budget(10) });
+    expect(down.decision).toMatchObject({ reason: 'budget-changed', to: state.current });
+  });
+
+  test('sparse use, one image every five seconds, still learns', () => {
+    let state = begin();
+    for (let i = 1; i <= 12; i++) {
+      state = decide(state, {
+        type: 'sample',
+        now: i * 5000,
+        route: state.current,
+        latencyMs: 3 * costOf(state.current),
+      }).state;
+    }
+    expect(costOf(state.current) * 3).toBeLessThan(33);
+  });
+});
+
+describe('modes and ladder', () => {
+  const mode = (state: ControlState, kind: 'lock' | 'cap' | 'floor', route: string) =>
+    decide(state, { type: 'mode', now: state.now, mode: { kind, route } }).state;
+
+  test('lock holds against everything and comes free at once', () => {
+    const locked = mode(begin(), 'lock', 'r12');
+    expect(locked.current).toBe('r12');
+    const after = run(locked, 100, 5).state;
+    expect(after.current).toBe('r12');
+    const freed = decide(after, { type: 'mode', now: after.now, mode: { kind: 'auto' } });
+    expect(freed.decision).toMatchObject({ reason: 'mode', from: 'r12' });
+    expect(costOf(freed.state.current) * 5).toBeLessThan(33);
+  });
+
+  test('cap and floor bound the choice', () => {
+    const capped = run(mode(begin(200), 'cap', 'r5'), 300, 0.5).state;
+    expect(capped.current).toBe('r5');
+    expect(run(mode(begin(), 'floor', 'r6'), 100, 6).state.current).toBe('r6');
+  });
+
+  test('a rung that goes takes its nearest neighbour; one that comes is climbed to', () => {
+    const { state } = run(begin(), 100);
+    const index = rungIndex(state.current);
+    const without = LADDER.filter((_, k) => k !== index);
+    const step = decide(state, { type: 'ladder', now: state.now, rungs: without });
+    expect(step.decision).toMatchObject({ reason: 'ladder', from: state.current });
+    expect(Math.abs(rungIndex(step.state.current) - index)).toBe(1);
+    const small = begin(33, LADDER.slice(0, 3));
+    const grown = decide(small, { type: 'ladder', now: 1, rungs: LADDER }).state;
+    expect(grown.current).toBe('r2');
+    expect(rungIndex(run(grown, 300).state.current)).toBeGreaterThan(6);
+  });
+
+  test('an empty ladder is refused at the start and ignored later', () => {
+    expect(() => start({ rungs: [], budget: budget(33), now: 0 })).toThrow(/no usable rung/);
+    expect(decide(begin(), { type: 'ladder', now: 1, rungs: [] }).state.rungs).toHaveLength(LADDER.length);
+  });
+});
+
+/** Any event at all, most of them sane. */
+function anyEvent(random: () => number, now: number, route: string): ControlEvent {
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
+  const id = `r${Math.floor(random() * 17)}`;
+  const dice = random();
+  const at = random() < 0.03 ? pick([NaN, -5, now - 500, Infinity]) : now;
+  if (dice < 0.8) {
+    const latencyMs = random() < 0.05 ? pick([NaN, -1, 0, Infinity, -Infinity, 1e-300, 1e300]) : 200 * random() ** 2;
+    return { type: 'sample', now: at, route: random() < 0.1 ? id : route, latencyMs };
+  }
+  if (dice < 0.86) return { type: 'budget', now: at, budget: budget(pick([NaN, -3, 0, Infinity, 5, 12, 33, 80, 200])) };
+  if (dice < 0.92) {
+    const battery = discharging(pick([NaN, -1, 0.1, 0.4, 0.9, 2]));
+    return {
+      type: 'signals',
+      now: at,
+      signals: signals({ battery, pressure: pick(['nominal', 'serious', 'critical']), visible: random() < 0.8 }),
+    };
+  }
+  if (dice < 0.96)
+    return {
+      type: 'mode',
+      now: at,
+      mode: pick([{ kind: 'auto' }, { kind: 'cap', route: id }, { kind: 'lock', route: id }, { kind: 'floor', route: id }]),
+    };
+  if (dice < 0.98) return { type: 'ladder', now: at, rungs: LADDER.filter(() => random() < 0.7) };
+  return { type: 'reset', now: at, why: pick(['visibility', 'device-lost', 'sleep']) };
+}
+
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+describe('for any events', () => {
+  test('the route is on the ladder, below the cap, numbers stay finite, the state is plain data', () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const random = mulberry32(seed);
+      let state = begin();
+      for (let i = 0; i < 300; i++) {
+        const step = decide(Object.freeze(state), anyEvent(random, state.now + 40 * random(), state.current));
+        state = step.state;
+        const { mode, rungs } = state;
+        const at = rungs.findIndex(({ id }) => id === state.current);
+        const cap = mode.kind === 'cap' ? rungs.findIndex(({ id }) => id === mode.route) : -1;
+        const numbers = [step.decision?.predictedMs ?? 0, step.decision?.targetMs ?? 0, state.estimate.level.value, state.now];
+        const sound = at >= 0 && (cap < 0 || at <= cap) && numbers.every(Number.isFinite);
+        if (!sound) expect({ seed, i, at, cap, numbers }).toBe('on the ladder, below the cap, finite');
+      }
+      expect(plain(state)).toEqual(state);
+    }
+  });
+
+  test('in the same state a larger budget never picks a cheaper route', () => {
+    for (let seed = 100; seed < 120; seed++) {
+      const random = mulberry32(seed);
+      let state = begin();
+      for (let i = 0; i < 200; i++) {
+        state = decide(state, anyEvent(random, state.now + 40 * random(), state.current)).state;
+        if (i % 10) continue;
+        const choices = [4, 8, 16, 30, 31, 60, 120, 250].map((ms) => {
+          const { current, rungs } = decide(state, { type: 'budget', now: state.now, budget: budget(ms) }).state;
+          return rungs.findIndex(({ id }) => id === current);
+        });
+        expect(choices).toEqual([...choices].sort((a, b) => a - b));
+      }
+    }
+  });
+
+  test('switches without a cause outside are bounded', () => {
+    for (let seed = 200; seed < 210; seed++) {
+      const random = mulberry32(seed);
+      let state = begin();
+      let switches = 0;
+      for (let i = 0; i < 1800; i++) {
+        const latencyMs = costOf(state.current) * 8 ** (random() * 2 - 1);
+        const step = decide(state, { type: 'sample', now: state.now + 33, route: state.current, latencyMs });
+        state = step.state;
+        if (step.decision && step.decision.from !== step.decision.to) switches++;
+      }
+      expect(switches).toBeLessThanOrEqual(40);
+    }
+  });
+
+  test('impossible and late samples leave no trace', () => {
+    const { state } = run(begin(), 100);
+    for (const latencyMs of [NaN, 0, -4, Infinity, -Infinity]) {
+      const after = decide(state, { type: 'sample', now: state.now, route: state.current, latencyMs }).state;
+      expect(after).toEqual(state);
+    }
+    expect(decide(state, { type: 'sample', now: state.now - 1, route: state.current, latencyMs: 500 }).state).toEqual(state);
+    expect(decide(state, { type: 'sample', now: NaN, route: state.current, latencyMs: 500 }).state).toEqual(state);
+    expect(decide(state, { type: 'sample', now: state.now + 33, route: 'nowhere', latencyMs: 500 }).state.estimate).toEqual(
+      state.estimate,
+    );
+  });
+
+  test('a replay, also through JSON in the middle, decides the same bit for bit', () => {
+    const random = mulberry32(5);
+    const controller = createController({ rungs: LADDER, budget: budget(33), now: 0 });
+    const events: ControlEvent[] = [];
+    const live: (Decision | undefined)[] = [];
+    for (let i = 0; i < 600; i++) {
+      const event = anyEvent(random, 40 * i, controller.route);
+      if (event.type === 'budget' && !(event.budget.latencyMs > 0 && event.budget.latencyMs < Infinity)) {
+        expect(() => controller.dispatch(event)).toThrow(/budget\.latencyMs/);
+        continue;
+      }
+      events.push(event);
+      live.push(controller.dispatch(event));
+    }
+    let state = begin();
+    const replayed = events.map((event) => {
+      const step = decide(state, event);
+      state = plain(step.state);
+      return step.decision;
+    });
+    expect(replayed).toEqual(live);
+    expect(state).toEqual(controller.state);
+    expect(live.filter(Boolean).length).toBeGreaterThan(20);
+  });
+});
