@@ -21,6 +21,8 @@ import { createGpuExecutor, type GpuExecutor } from '../gpu/executor';
 
 /** Side of the synthetic calibration frame, as a multiple of the network's input: a real frame is larger than that input. */
 const CALIBRATION_SCALE = 4;
+/** Least time between two progress reports of one phase. */
+const PROGRESS_MS = 50;
 
 interface Loaded {
   readonly bundle: Bundle;
@@ -82,8 +84,14 @@ export function createEngine(): EngineApi {
     signal: AbortSignal,
   ): Promise<EngineInfo> => {
     let state: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
+    let said = 0;
     const progress = (change: Partial<LoadProgress>) => {
+      const { phase } = state;
       state = { ...state, ...change };
+      // Bytes arrive in thousands of pieces; a new phase is always said.
+      const now = performance.now();
+      if (state.phase === phase && now - said < PROGRESS_MS && state.bytesLoaded < state.bytesTotal) return;
+      said = now;
       onProgress(state);
     };
     progress({});

@@ -1,7 +1,7 @@
 /** The composition root on the page: wires source → engine → monitor → controller. Wiring only. */
 import { assertBudget } from '../control/budget';
 import { createController } from '../control/controller';
-import type { ControlEvent, ControlMode, Decision, Signals } from '../control/types';
+import type { ControlEvent, ControlMode, Decision } from '../control/types';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
 import type { Budget } from '../core/types';
@@ -55,7 +55,6 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initial: Budget): Runtime {
   const events = createEmitter<RuntimeEvents>();
   const now = () => performance.now();
-  const controller = createController({ rungs, budget: initial, now: now() });
   const latency = createLatencyMonitor();
   const stops = new Set<() => void>();
   const answered: number[] = [];
@@ -67,6 +66,11 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
   let disposed = false;
   let lastSnapshot = 0;
 
+  const monitor = createMonitor((signals) => dispatch({ type: 'signals', now: now(), signals }));
+  const controller = createController({ rungs, budget: initial, now: now(), signals: monitor.signals });
+  // Later than the caller's continuation, so that its listeners hear of the first route too.
+  setTimeout(() => events.emit('switch', controller.first));
+
   const dispatch = (event: ControlEvent): void => {
     const decision: Decision | undefined = controller.dispatch(event);
     if (decision !== undefined) events.emit('switch', decision);
@@ -74,11 +78,6 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
   const alive = (): void => {
     if (disposed) throw new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
   };
-  const onSignals = (signals: Signals) => dispatch({ type: 'signals', now: now(), signals });
-  const monitor = createMonitor(onSignals);
-  // What is known at once comes without a call.
-  onSignals(monitor.signals);
-
   const snapshot = (at: number, route: string): void => {
     if (at - lastSnapshot < SNAPSHOT_MS) return;
     lastSnapshot = at;

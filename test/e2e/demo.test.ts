@@ -130,6 +130,15 @@ describe('demo', () => {
     await page.context().close();
   });
 
+  it('falls back once more where WebAssembly cannot start, and says so', async () => {
+    const { page } = await visit(site, '?source=photos', async (p) => {
+      await p.route('**/*.wasm', (route) => route.abort());
+    });
+    await answered(page);
+    expect(await text(page, 'executor-reason')).toMatch(/plain javascript/i);
+    await page.context().close();
+  });
+
   it('says in plain words what is wrong with a bundle, and loads again after it is mended', async () => {
     let damaged = true;
     const context = await site.browser.newContext();
