@@ -71,9 +71,14 @@ export class FieldReader {
 
   id(value: unknown, path: string, dots: boolean): string {
     const text = this.string(value, path, MAX_ID, 1);
-    if ((dots ? ID : SEGMENT_ID).test(text)) return text;
-    const allowed = dots ? 'letters, digits and . _ + -' : 'letters, digits and _ - (no dot: it separates unit names)';
-    return this.fail(path, `is ${show(text)}`, `Use ${allowed}, starting with a letter or digit.`);
+    // Ids become keys of plain objects, where a name of Object.prototype would be found without being there.
+    if ((dots ? ID : SEGMENT_ID).test(text) && !(text in {})) return text;
+    const allowed = dots ? 'letters, digits and . _ + ~ -' : 'letters, digits and _ - (no dot: it separates unit names)';
+    return this.fail(
+      path,
+      `is ${show(text)}`,
+      `Use ${allowed}, starting with a letter or digit, and no name that every object has.`,
+    );
   }
 
   /** A file name that cannot leave the bundle's folder. */

@@ -97,7 +97,7 @@ function onSignals(before: ControlState, given: Signals): Step {
   };
   const reason = changeOf(before.target, target);
   // Relief from pressure is no proof of room: the climb has to earn it. More battery is permission, so it is used at once.
-  const step = jumpTo(state, bestFit(state, target.targetMs > before.target.targetMs), reason ?? 'hold');
+  const step = jumpTo(state, bestFit(state, target.targetMs > before.target.targetMs), reason ?? 'over-budget');
   if (step.decision || !reason) return step;
   return { state, decision: decisionOf(state, state.current, reason) };
 }

@@ -85,11 +85,13 @@ export function createEngine(): EngineApi {
   ): Promise<EngineInfo> => {
     let state: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
     let said = 0;
+    let listening = true;
     const progress = (change: Partial<LoadProgress>) => {
       const { phase } = state;
       state = { ...state, ...change };
       // Bytes arrive in thousands of pieces; a new phase is always said.
       const now = performance.now();
+      if (!listening) return;
       if (state.phase === phase && now - said < PROGRESS_MS && state.bytesLoaded < state.bytesTotal) return;
       said = now;
       onProgress(state);
@@ -103,6 +105,10 @@ export function createEngine(): EngineApi {
       signal.throwIfAborted();
       try {
         const { executor, check } = await start(candidate, bundle, progress, signal);
+        if (signal.aborted) {
+          executor.dispose();
+          throw abortedError();
+        }
         if (!check.passed) {
           executor.dispose();
           throw failedCheck(check);
@@ -111,6 +117,8 @@ export function createEngine(): EngineApi {
         loaded = { bundle, executor, info };
         if (isGpu(executor)) void executor.lost.then((loss) => onLost(loss));
         progress({ phase: 'ready' });
+        // A later check reads files too, when nobody listens any more.
+        listening = false;
         return info;
       } catch (error) {
         if (!demotes(error)) throw error;
@@ -130,7 +138,7 @@ export function createEngine(): EngineApi {
       try {
         return await load(request, onProgress, loading.signal);
       } catch (error) {
-        throw loading.signal.aborted ? new StitchError('aborted', 'Loading was cancelled.', {}, error) : asStitchError(error);
+        throw loading.signal.aborted ? abortedError(error) : asStitchError(error);
       } finally {
         loading = undefined;
       }
@@ -177,12 +185,21 @@ export function createEngine(): EngineApi {
   };
 }
 
+const abortedError = (cause?: unknown): StitchError => new StitchError('aborted', 'Loading was cancelled.', {}, cause);
+
 const isGpu = (executor: Executor): executor is GpuExecutor => executor.kind === 'webgpu';
 
 async function makeExecutor(candidate: Candidate, bundle: Bundle): Promise<Executor> {
   if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest);
   // A chunk of its own: pages with a GPU never fetch it.
-  const { createReferenceExecutor } = await import('../reference/executor');
+  const { createReferenceExecutor } = await import('../reference/executor').catch((error: unknown) => {
+    throw new StitchError(
+      'network',
+      'The fallback executor could not be fetched: its file is gone (a newer version was deployed?) or the network is. Reload the page.',
+      {},
+      error,
+    );
+  });
   return createReferenceExecutor(bundle.manifest, candidate.kind);
 }
 

@@ -1,7 +1,7 @@
 /** Worker entry: the engine behind comlink. Errors leave as plain data, because comlink keeps only name, message and stack. */
-import { expose } from 'comlink';
+import { expose, type ProxyMarked, releaseProxy, type Remote } from 'comlink';
 import { toWire } from '../core/errors';
-import type { EngineApi } from './api';
+import type { EngineApi, LoadProgress } from './api';
 import { createEngine } from './engine';
 
 function guard(engine: EngineApi): EngineApi {
@@ -15,7 +15,14 @@ function guard(engine: EngineApi): EngineApi {
       }
     };
   return {
-    load: wire(engine.load),
+    load: wire(async (request, onProgress) => {
+      const report = onProgress as unknown as Remote<((progress: LoadProgress) => void) & ProxyMarked>;
+      try {
+        return await engine.load(request, (progress) => void report(progress));
+      } finally {
+        report[releaseProxy]();
+      }
+    }),
     cancelLoad: () => engine.cancelLoad(),
     classify: wire(engine.classify),
     calibrate: wire(engine.calibrate),

@@ -8,7 +8,7 @@ import { TOP_K } from '../core/topk';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../engine/api';
 import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors, tensorsOf } from '../model/units';
-import { requestDevice } from './device';
+import { type GpuHandle, requestDevice } from './device';
 import { createVitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { bind, createPipelineCache, type Dispatch, newCounters } from './kernel';
@@ -30,14 +30,26 @@ const TOP_K_BYTES = TOP_K * 8;
 const STAMP_OFFSET = 48;
 const READBACK_BYTES = 64;
 
+/** Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory. */
 export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor> {
-  const { device, info, summary } = await requestDevice();
+  const handle = await requestDevice();
+  try {
+    return await build(manifest, handle);
+  } catch (error) {
+    handle.device.destroy();
+    throw error;
+  }
+}
+
+async function build(manifest: Manifest, { device, info, summary }: GpuHandle): Promise<GpuExecutor> {
   const counters = newCounters();
   const tf = await startTfBackend(device, info);
   const pipelines = createPipelineCache(device, counters);
   const family = createVitFamily(manifest);
   const weights = createWeightStore(device, tf, counters);
-  const planner = createPlanner(device, family, weights, pipelines, counters);
+  const planner = await guarded(device, 'the activations', async () =>
+    createPlanner(device, family, weights, pipelines, counters),
+  );
   const plans = new Map<string, Plan>();
   const k = Math.min(TOP_K, manifest.classes);
   let disposed = false;
@@ -107,29 +119,13 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
       throw asStitchError(error);
     }
   };
-  /** Runs `make` under an out-of-memory scope. */
-  const guarded = async <T>(what: string, make: () => Promise<T>): Promise<T> => {
-    device.pushErrorScope('out-of-memory');
-    let result: T;
-    try {
-      result = await make();
-    } finally {
-      const error = await device.popErrorScope();
-      if (error !== null) {
-        // eslint-disable-next-line no-unsafe-finally -- memory is the cause, whatever failed after it
-        throw new StitchError('out-of-memory', `The GPU has no memory for ${what}: ${error.message}. Load a smaller bundle.`);
-      }
-    }
-    return result;
-  };
-
   return {
     kind: 'webgpu',
     adapter: summary,
     lost,
     weight: (tensor) => weights.resident(tensor),
     async addUnits(units, tensors) {
-      await guarded(`the weights of ${units.join(', ')}`, async () => {
+      await guarded(device, `the weights of ${units.join(', ')}`, async () => {
         for (const unit of units) {
           requiredTensors(manifest, unit, tensors);
           weights.addUnit(unit, tensorsOf(manifest, unit), tensors);
@@ -137,7 +133,7 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
       });
     },
     async prepare(routes: readonly RouteSpec[]) {
-      await guarded('the activations and plans', async () => {
+      await guarded(device, 'the plans', async () => {
         input ??= await createFrameInput(
           device,
           manifest.input,
@@ -194,6 +190,9 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
       const words = new Uint32Array(bytes);
       const floats = new Float32Array(bytes);
       const top = Array.from({ length: k }, (_, i) => ({ index: words[i * 2] ?? 0, probability: floats[i * 2 + 1] ?? 0 }));
+      if (!Number.isFinite(top[0]?.probability)) {
+        throw new StitchError('internal', `Route ${route} gave logits that are not finite: the network overflowed.`, { route });
+      }
       const gpuMs = stamps ? gpuTime(bytes) : undefined;
       const totalMs = performance.now() - start;
       return { top, timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }) } };
@@ -228,6 +227,30 @@ export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor
       device.destroy();
     },
   };
+}
+
+/** Runs `make`, which creates GPU objects. Errors: out-of-memory, shader (what the GPU refuses), those of `make`. */
+async function guarded<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
+  device.pushErrorScope('validation');
+  device.pushErrorScope('out-of-memory');
+  const made = await make().then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  const memory = await device.popErrorScope();
+  const validation = await device.popErrorScope();
+  // The scopes first: what failed in `make` is often only their consequence.
+  if (memory !== null) {
+    throw new StitchError('out-of-memory', `The GPU has no memory for ${what}: ${memory.message}. Load a smaller bundle.`);
+  }
+  if (validation !== null) {
+    throw new StitchError(
+      'shader',
+      `The GPU refused ${what}: ${validation.message}. Use backend "wasm" and report the adapter.`,
+    );
+  }
+  if ('error' in made) throw made.error;
+  return made.value;
 }
 
 /** Nanosecond stamps → ms; undefined where the clock was reset between them. */

@@ -43,6 +43,7 @@ export async function createFrameInput(
 
   const resize = (width: number, height: number): Dispatch => {
     if (ready !== undefined && texture?.width === width && texture.height === height) return ready;
+    ready = undefined;
     texture?.destroy();
     texture = device.createTexture({
       label: 'frame',
@@ -74,8 +75,11 @@ export async function createFrameInput(
       }
     }
     const bitmap = await createImageBitmap(frame);
-    device.queue.copyExternalImageToTexture({ source: bitmap }, target, [width, height]);
-    bitmap.close();
+    try {
+      device.queue.copyExternalImageToTexture({ source: bitmap }, target, [width, height]);
+    } finally {
+      bitmap.close();
+    }
   };
 
   return {

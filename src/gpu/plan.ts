@@ -1,5 +1,6 @@
 /** Route → plan: the frozen list of dispatches of one route. Routes share dispatches block by block. */
 import type { RouteSpec } from '../bundle/manifest';
+import { StitchError } from '../core/errors';
 import type { Step, VitFamily } from './families/vit';
 import { bind, type BufferRange, type Dispatch, type GpuCounters, type PipelineCache } from './kernel';
 import type { WeightStore } from './weights';
@@ -13,7 +14,7 @@ export interface Plan {
 }
 
 export interface Planner {
-  /** Builds, or hands out, the plan of a route whose units are loaded. Errors: shader, bundle-invalid. */
+  /** Builds, or hands out, the plan of a route whose units are loaded. Errors: shader, unsupported, bundle-invalid. */
   plan(route: RouteSpec): Promise<Plan>;
   activation(name: string): GPUBuffer;
   dispose(): void;
@@ -45,6 +46,13 @@ export function createPlanner(
     if (dispatches === undefined) {
       dispatches = Promise.all(
         steps().map(async ({ kernel, bindings, workgroups }) => {
+          const limit = device.limits.maxComputeWorkgroupsPerDimension;
+          if (workgroups > limit) {
+            throw new StitchError(
+              'unsupported',
+              `Kernel ${kernel.key} needs ${workgroups} workgroups; this GPU runs ${limit}. Use backend "wasm".`,
+            );
+          }
           const pipeline = await pipelines.get(kernel);
           return { pipeline, bindGroup: bind(device, counters, pipeline, bindings.map(resource)), workgroups };
         }),

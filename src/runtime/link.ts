@@ -20,7 +20,11 @@ export interface Link {
 }
 
 /** A frame unanswered for this long means that worker or GPU process hang (Chrome's GPU watchdog fires at about 10 s). */
-const SILENCE_MS = 60_000;
+const SILENT_FRAME_MS = 60_000;
+/** The same for calls that compile or run many frames; a progress report starts it anew. */
+const SILENT_LOAD_MS = 180_000;
+/** How often silence is looked at. */
+const TICK_MS = 5_000;
 /** How long `dispose` waits for the engine's own clean-up before it terminates the worker. */
 const DISPOSE_MS = 1_000;
 
@@ -28,9 +32,24 @@ const DISPOSE_MS = 1_000;
 export const startWorker = (): Worker =>
   new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module', name: 'running-stitch' });
 
+/** Calls `onSilent` once `limitMs` of waking time have passed since the last `heard`. */
+function listen(limitMs: number, onSilent: () => void): { heard(): void; stop(): void } {
+  let silentMs = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    // A tick that comes far too late slept with the page, and so did the worker.
+    if (now - last < 2 * TICK_MS) silentMs += now - last;
+    last = now;
+    if (silentMs >= limitMs) onSilent();
+  }, TICK_MS);
+  return { heard: () => (silentMs = 0), stop: () => clearInterval(timer) };
+}
+
 export function createLink(worker: Worker): Link {
   const remote = wrap<EngineApi>(worker);
   let dead: StitchError | undefined;
+  let disposing: Promise<void> | undefined;
   let kill: (error: StitchError) => void = () => {};
   const death = new Promise<never>((_, reject) => {
     kill = (error) => {
@@ -63,36 +82,55 @@ export function createLink(worker: Worker): Link {
       throw isWireError(error) ? fromWire(error) : asStitchError(error);
     }
   };
+  /** A call whose answer must come: a worker silent for `limitMs` counts as dead. */
+  const answered = async <T>(limitMs: number, start: (heard: () => void) => Promise<T>): Promise<T> => {
+    const silence = listen(limitMs, () => {
+      kill(new StitchError('worker-died', `No answer from the engine for ${limitMs / 1000} s. Make a new runtime.`));
+    });
+    try {
+      return await call(() => start(silence.heard));
+    } finally {
+      silence.stop();
+    }
+  };
 
   return {
-    load: (request, onProgress) => call(() => remote.load(request, proxy(onProgress))),
+    load: (request, onProgress) =>
+      answered(SILENT_LOAD_MS, (heard) =>
+        remote.load(
+          request,
+          proxy((progress: LoadProgress) => {
+            heard();
+            onProgress(progress);
+          }),
+        ),
+      ),
     cancelLoad() {
       if (dead === undefined) void remote.cancelLoad();
     },
-    classify(frame, route, seq) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const answer = call(() => {
-        timer = setTimeout(
-          () =>
-            kill(new StitchError('worker-died', `No answer from the engine for ${SILENCE_MS / 1000} s. Make a new runtime.`)),
-          SILENCE_MS,
-        );
-        return remote.classify(transfer(frame, transferables(frame)), route, seq);
-      });
-      return answer.finally(() => clearTimeout(timer));
-    },
-    calibrate: (routes, frames) => call(() => remote.calibrate(routes, frames)),
-    selfCheck: () => call(() => remote.selfCheck()),
-    stats: () => call(() => remote.stats()),
-    whenLost: () => call(() => remote.whenLost()),
-    async dispose() {
-      if (dead === undefined) {
-        const bye = remote.dispose().catch(() => {});
-        await Promise.race([bye, new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
-        remote[releaseProxy]();
+    async classify(frame, route, seq) {
+      try {
+        return await answered(SILENT_FRAME_MS, () => remote.classify(transfer(frame, transferables(frame)), route, seq));
+      } finally {
+        // Detached once it was sent; still ours where it never was.
+        if ('close' in frame) frame.close();
       }
-      kill(new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().'));
-      worker.terminate();
+    },
+    calibrate: (routes, frames) => answered(SILENT_LOAD_MS, () => remote.calibrate(routes, frames)),
+    selfCheck: () => answered(SILENT_LOAD_MS, () => remote.selfCheck()),
+    stats: () => answered(SILENT_FRAME_MS, () => remote.stats()),
+    whenLost: () => call(() => remote.whenLost()),
+    dispose() {
+      disposing ??= (async () => {
+        if (dead === undefined) {
+          const bye = remote.dispose().catch(() => {});
+          await Promise.race([bye, new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
+          remote[releaseProxy]();
+        }
+        kill(new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().'));
+        worker.terminate();
+      })();
+      return disposing;
     },
   };
 }

@@ -1,5 +1,5 @@
 /** What each route costs on this device: a few routes are measured, the predictor fills in the rest. */
-import { buildLadder } from '../control/ladder';
+import { buildLadder, sortRungs } from '../control/ladder';
 import { predictCosts } from '../control/predict';
 import type { Rung } from '../control/types';
 import type { RouteInfo } from '../core/types';
@@ -23,11 +23,30 @@ export function routesToMeasure(routes: readonly RouteInfo[]): RouteInfo[] {
   return [...anchors, ...picks.filter((r) => r !== undefined)];
 }
 
+/** Expected milliseconds of every route, and the routes worth using. */
+export interface Profile {
+  readonly costs: ReadonlyMap<string, number>;
+  readonly ladder: readonly Rung[];
+}
+
 /** Errors: those of `calibrate`. */
-export async function measureLadder(link: Link, routes: readonly RouteInfo[]): Promise<Rung[]> {
+export async function measureProfile(link: Link, routes: readonly RouteInfo[]): Promise<Profile> {
   const timings = await link.calibrate(
     routesToMeasure(routes).map((r) => r.id),
     FRAMES,
   );
-  return buildLadder(routes, predictCosts(routes, timings));
+  const costs = predictCosts(routes, timings);
+  return { costs, ladder: buildLadder(routes, costs) };
+}
+
+/** The ladder with `id` on it, at its expected cost. The same ladder where it is there already. */
+export function withRoute(
+  ladder: readonly Rung[],
+  routes: readonly RouteInfo[],
+  costs: ReadonlyMap<string, number>,
+  id: string,
+): readonly Rung[] {
+  if (ladder.some((rung) => rung.id === id)) return ladder;
+  const route = routes.filter((r) => r.id === id);
+  return sortRungs([...ladder, ...buildLadder(route, costs)]);
 }

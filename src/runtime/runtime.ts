@@ -4,18 +4,19 @@ import { createController } from '../control/controller';
 import type { ControlEvent, ControlMode, Decision } from '../control/types';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
-import type { Budget } from '../core/types';
-import type { EngineInfo, FrameResult } from '../engine/api';
+import type { BackendChoice, Budget } from '../core/types';
+import type { EngineInfo, FrameResult, LoadProgress } from '../engine/api';
 import { createLatencyMonitor } from '../monitor/latency';
 import { createMonitor } from '../monitor/monitor';
 import type { Classification, ClassifyOptions, FrameSource, Runtime, RuntimeEvents, RuntimeOptions } from './api';
 import { toEngineFrame } from './frame';
 import { createLink, type Link, startWorker } from './link';
-import { measureLadder } from './profile';
+import { measureProfile, type Profile, withRoute } from './profile';
 import { watch } from './watch';
 
 const DEFAULT_BUDGET: Budget = { latencyMs: 33, energy: 'balanced' };
 const SNAPSHOT_MS = 500;
+const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'wasm', 'cpu'];
 
 /**
  * Loads a bundle in a worker and resolves when it can classify.
@@ -25,34 +26,87 @@ const SNAPSHOT_MS = 500;
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const budget: Budget = { ...DEFAULT_BUDGET, ...options.budget };
   assertBudget(budget);
+  const request = {
+    manifestUrl: absolute(options.bundle),
+    backend: assertBackend(options.backend ?? 'auto'),
+    cache: options.cache ?? true,
+  };
   const { signal } = options;
-  if (signal?.aborted) throw new StitchError('aborted', 'Loading was cancelled before it began.');
-  const manifestUrl = new URL(options.bundle, document.baseURI).href;
-  const link = createLink((options.worker ?? startWorker)());
-  const abort = () => link.cancelLoad();
-  signal?.addEventListener('abort', abort);
+  const cancelled = () => new StitchError('aborted', 'Loading was cancelled.');
+  if (signal?.aborted) throw cancelled();
+  const link = createLink(begin(options.worker ?? startWorker));
+  let onAbort = () => {};
+  // Not only the engine's own answer to a cancel: the worker's script may never arrive, or measure for long.
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      link.cancelLoad();
+      reject(cancelled());
+    };
+  });
+  abort.catch(() => {});
+  signal?.addEventListener('abort', onAbort);
+  const tell = (progress: LoadProgress) => {
+    try {
+      options.onProgress?.(progress);
+    } catch (error) {
+      // The host's own mistake; loading goes on.
+      reportError(error);
+    }
+  };
   try {
-    const request = { manifestUrl, backend: options.backend ?? 'auto', cache: options.cache ?? true };
     let bytes = { bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
-    const info = await link.load(request, (progress) => {
+    const load = link.load(request, (progress) => {
       bytes = progress;
       // `ready` is said once, when the ladder is measured too.
-      if (progress.phase !== 'ready') options.onProgress?.(progress);
+      if (progress.phase !== 'ready') tell(progress);
     });
-    options.onProgress?.({ ...bytes, phase: 'measure' });
-    const ladder = await measureLadder(link, info.routes);
-    if (signal?.aborted) throw new StitchError('aborted', 'Loading was cancelled.');
-    options.onProgress?.({ ...bytes, phase: 'ready' });
-    return assemble(link, info, ladder, budget);
+    const info = await Promise.race([load, abort]);
+    tell({ ...bytes, phase: 'measure' });
+    const profile = await Promise.race([measureProfile(link, info.routes), abort]);
+    tell({ ...bytes, phase: 'ready' });
+    return assemble(link, info, profile, budget);
   } catch (error) {
     await link.dispose();
     throw asStitchError(error);
   } finally {
-    signal?.removeEventListener('abort', abort);
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
-function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initial: Budget): Runtime {
+function absolute(bundle: string | URL): string {
+  try {
+    return new URL(bundle, document.baseURI).href;
+  } catch (error) {
+    throw new StitchError(
+      'argument-invalid',
+      `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`,
+      {},
+      error,
+    );
+  }
+}
+
+function assertBackend(backend: BackendChoice): BackendChoice {
+  if (BACKENDS.includes(backend)) return backend;
+  throw new StitchError('argument-invalid', `backend "${backend}" is unknown. Use one of ${BACKENDS.join(', ')}.`, { backend });
+}
+
+function begin(make: () => Worker): Worker {
+  try {
+    return make();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new StitchError(
+      'worker-died',
+      `The engine worker could not be started: ${text}. Serve it from the page's origin and allow it in worker-src, or pass options.worker.`,
+      {},
+      error,
+    );
+  }
+}
+
+function assemble(link: Link, info: EngineInfo, profile: Profile, initial: Budget): Runtime {
+  const { ladder, costs } = profile;
   const events = createEmitter<RuntimeEvents>();
   const now = () => performance.now();
   const latency = createLatencyMonitor();
@@ -63,11 +117,12 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
   let seq = 0;
   let dropped = 0;
   let inFlight = false;
+  let offLadder = false;
   let disposed = false;
   let lastSnapshot = 0;
 
   const monitor = createMonitor((signals) => dispatch({ type: 'signals', now: now(), signals }));
-  const controller = createController({ rungs, budget: initial, now: now(), signals: monitor.signals });
+  const controller = createController({ rungs: ladder, budget: initial, now: now(), signals: monitor.signals });
   // Later than the caller's continuation, so that its listeners hear of the first route too.
   setTimeout(() => events.emit('switch', controller.first));
 
@@ -108,7 +163,7 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
         alive();
         throw new StitchError('aborted', 'The frame was aborted by its caller.');
       }
-      result = await link.classify(frame, route ?? nextRoute(), ++seq);
+      result = await link.classify(frame, route ?? controller.route, ++seq);
     } finally {
       inFlight = false;
     }
@@ -136,8 +191,6 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
       route: id,
     });
   };
-  /** A lock may name any route of the bundle, also one that is not worth a place on the ladder. */
-  const nextRoute = (): string => (mode.kind === 'lock' ? mode.route : controller.route);
 
   const onError = (error: unknown): void => {
     const known = asStitchError(error);
@@ -162,10 +215,10 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
     labels: info.labels,
     anchors: info.anchors,
     routes: info.routes,
-    ladder: rungs,
+    ladder,
     check: info.check,
     get route() {
-      return nextRoute();
+      return controller.route;
     },
     get budget() {
       return budget;
@@ -180,7 +233,11 @@ function assemble(link: Link, info: EngineInfo, rungs: Runtime['ladder'], initia
     },
     set mode(value) {
       if (value.kind === 'lock') assertRoute(value.route);
-      else if (value.kind !== 'auto') assertRoute(value.route, rungs);
+      else if (value.kind !== 'auto') assertRoute(value.route, ladder);
+      // A lock may name any route of the bundle, also one that is not worth a place on the ladder otherwise.
+      const rungs = value.kind === 'lock' ? withRoute(ladder, info.routes, costs, value.route) : ladder;
+      if (rungs !== ladder || offLadder) dispatch({ type: 'ladder', now: now(), rungs });
+      offLadder = rungs !== ladder;
       mode = value;
       dispatch({ type: 'mode', now: now(), mode });
     },

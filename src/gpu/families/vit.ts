@@ -36,14 +36,15 @@ export interface VitFamily {
 export function createVitFamily(manifest: Manifest): VitFamily {
   const { input, anchors, classes } = manifest;
   const patch = anchors[0]?.config.patch ?? 0;
-  if (anchors.some((a) => a.config.patch !== patch)) {
+  const patchLength = 3 * patch * patch;
+  if (patchLength % 4 !== 0 || anchors.some((a) => a.config.patch !== patch)) {
     throw new StitchError(
-      'bundle-invalid',
-      'anchors[].config.patch differ, but stitched anchors need the same token grid. Split the bundle by patch size.',
+      'unsupported',
+      'The WebGPU kernels need one even patch size for all anchors of a bundle. Use backend "wasm", or split the bundle by patch size.',
+      { patch },
     );
   }
   const tokens = 1 + (input.size / patch) ** 2;
-  const patchLength = 3 * patch * patch;
   const spec = (id: string): AnchorSpec => {
     const anchor = anchors.find((a) => a.id === id);
     if (anchor === undefined) throw new StitchError('bundle-invalid', `No anchor ${id} in the manifest.`, { anchor: id });
