@@ -49,7 +49,9 @@ export default defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions: { executablePath: findChromium() ?? '', args: [...CHROMIUM_ARGS] } }),
+            provider: playwright({
+              launchOptions: { chromiumSandbox: true, executablePath: findChromium() ?? '', args: [...CHROMIUM_ARGS] },
+            }),
             instances: [{ browser: 'chromium' }],
           },
         },

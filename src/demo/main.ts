@@ -13,6 +13,9 @@ import { createLog } from './ui/log';
 import { createStageView } from './ui/stage';
 import { createStatusView } from './ui/status';
 
+/** How long a button says that it has copied. */
+const COPIED_MS = 2000;
+
 const base = document.baseURI;
 const params = readParams(location.search, base);
 const calmly = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -159,7 +162,9 @@ async function copyDiagnostics(button: EventTarget | null): Promise<void> {
   const text = JSON.stringify(await session.diagnostics(), null, 2);
   try {
     await navigator.clipboard.writeText(text);
-    if (button instanceof HTMLButtonElement) setText(button, 'Copied');
+    if (!(button instanceof HTMLButtonElement)) return;
+    setText(button, 'Copied');
+    setTimeout(() => setText(button, 'Copy diagnostics'), COPIED_MS);
   } catch {
     change({ notice: 'The browser did not allow copying.' });
   }

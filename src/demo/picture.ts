@@ -21,30 +21,33 @@ export interface Picture {
   element(): HTMLVideoElement | HTMLCanvasElement | null;
 }
 
+/** How the opening of a source ended; `stale`: a newer wish came in between, and the stage is no longer this one's. */
+type Opening = 'shown' | 'stale' | 'failed';
+
 export function createPicture(host: PictureHost): Picture {
   const { video, still, base, get, change } = host;
   let wish = 0;
   let fileUrl = '';
 
   /** Opens a source; on failure says why and goes on with what was there before. */
-  const open = async (kind: SourceKind, act: (stale: () => boolean) => Promise<Partial<State>>): Promise<boolean> => {
+  const open = async (kind: SourceKind, act: (stale: () => boolean) => Promise<Partial<State>>): Promise<Opening> => {
     const mine = ++wish;
     const stale = () => mine !== wish;
     change({ notice: '' });
     try {
       const patch = await act(stale);
-      if (stale()) return true;
+      if (stale()) return 'stale';
       change({ source: kind, ...patch });
       if (patch.showing === 'still') closeVideo(video);
       play();
       host.changed();
-      return true;
+      return 'shown';
     } catch (error) {
-      if (stale()) return true;
+      if (stale()) return 'stale';
       change({ notice: words(error) });
       // The attempt may have taken the video away from the source before.
       if (get().showing === 'video' && !isAlive(video)) change({ showing: null, source: null, sourceTitle: '' });
-      return false;
+      return 'failed';
     }
   };
 
@@ -57,11 +60,11 @@ export function createPicture(host: PictureHost): Picture {
   };
 
   const openPhoto = (index: number) =>
-    open('photos', async () => {
+    open('photos', async (stale) => {
       if (get().photos.length === 0) change({ photos: await fetchPhotos(base) });
       const photo = get().photos[index] ?? get().photos[0];
       if (photo === undefined) throw new SourceError('There are no sample photos on this site.');
-      await showImage(still, new URL(`samples/${photo.file}`, base).href, photo.title);
+      await showImage(still, new URL(`samples/${photo.file}`, base).href, photo.title, stale);
       return { showing: 'still', photo: index, sourceTitle: `${photo.title}. ${photo.author}, ${photo.licence}.` };
     });
 
@@ -69,7 +72,10 @@ export function createPicture(host: PictureHost): Picture {
   const fallBack = async () => {
     if (get().showing !== null && get().source !== 'camera') return;
     const { notice } = get();
-    if (!(await openClip()) && !(await openPhoto(0))) change({ source: null, showing: null, sourceTitle: '' });
+    let opened = await openClip();
+    if (opened === 'failed') opened = await openPhoto(0);
+    if (opened === 'stale') return;
+    if (opened === 'failed') change({ source: null, showing: null, sourceTitle: '' });
     if (notice !== '') change({ notice });
   };
 
@@ -93,7 +99,7 @@ export function createPicture(host: PictureHost): Picture {
   return {
     async choose(kind) {
       const opened = kind === 'camera' ? await openCamera() : kind === 'clip' ? await openClip() : await openPhoto(get().photo);
-      if (!opened) await fallBack();
+      if (opened === 'failed') await fallBack();
     },
     async choosePhoto(index) {
       await openPhoto(index);
@@ -101,20 +107,19 @@ export function createPicture(host: PictureHost): Picture {
     async chooseFile(file) {
       const name = file.name === '' ? 'The pasted picture' : file.name;
       const url = URL.createObjectURL(file);
-      const opened = await open('file', async () => {
+      const opened = await open('file', async (stale) => {
         if (file.type.startsWith('video/')) {
           await showVideo(video, url, name);
           return { showing: 'video', sourceTitle: name };
         }
         if (!file.type.startsWith('image/')) throw new SourceError(`“${name}” is neither an image nor a video.`);
-        await showImage(still, url, name);
+        await showImage(still, url, name, stale);
         return { showing: 'still', sourceTitle: name };
       });
-      const kept = opened && get().source === 'file';
-      // One file at a time stays in memory; a refused one leaves the file before it alone.
-      URL.revokeObjectURL(kept ? fileUrl : url);
-      if (kept) fileUrl = url;
-      if (!opened) await fallBack();
+      // One file at a time stays in memory; a refused or superseded one leaves the file on the stage alone.
+      URL.revokeObjectURL(opened === 'shown' ? fileUrl : url);
+      if (opened === 'shown') fileUrl = url;
+      if (opened === 'failed') await fallBack();
     },
     setPlaying(playing) {
       change({ playing });

@@ -144,9 +144,11 @@ export function createSession(host: SessionHost): Session {
 
   return {
     async load() {
+      loading?.abort();
+      const mine = new AbortController();
+      loading = mine;
       await release();
-      loading = new AbortController();
-      const mine = loading;
+      if (mine !== loading) return;
       change({
         phase: 'loading',
         trouble: null,
@@ -167,7 +169,8 @@ export function createSession(host: SessionHost): Session {
           signal: mine.signal,
           onProgress: (progress) => mine === loading && change({ progress }),
         });
-        if (mine.signal.aborted) {
+        // Cancelled, or another attempt has begun.
+        if (mine !== loading) {
           await made.dispose();
           return;
         }

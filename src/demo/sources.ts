@@ -17,8 +17,8 @@ export async function fetchPhotos(base: string): Promise<readonly Photo[]> {
   return photos;
 }
 
-/** Decodes an image and draws it into the canvas, scaled down where it is very large. */
-export async function showImage(canvas: HTMLCanvasElement, url: string, name: string): Promise<void> {
+/** Decodes an image and draws it into the canvas, scaled down where it is very large; a stale one is not drawn. */
+export async function showImage(canvas: HTMLCanvasElement, url: string, name: string, isStale: () => boolean): Promise<void> {
   const image = new Image();
   image.src = url;
   try {
@@ -28,6 +28,7 @@ export async function showImage(canvas: HTMLCanvasElement, url: string, name: st
       `“${name}” could not be read as an image. The browser may not know its format, or the file is damaged.`,
     );
   }
+  if (isStale()) return;
   const { naturalWidth: width, naturalHeight: height } = image;
   if (width === 0 || height === 0) throw new SourceError(`“${name}” has no size, so there is nothing to look at.`);
   const scale = Math.min(1, STILL_EDGE / Math.max(width, height));
@@ -64,7 +65,17 @@ export async function showCamera(video: HTMLVideoElement, isStale: () => boolean
   if (isStale()) return stopTracks(stream);
   closeVideo(video);
   video.srcObject = stream;
-  await firstPicture(video, 'The camera sends no picture. Another program may be using it.');
+  // A camera that sends nothing, or that nobody waits for any more, must not stay on unseen.
+  const letGo = () => {
+    if (video.srcObject === stream) closeVideo(video);
+  };
+  try {
+    await firstPicture(video, 'The camera sends no picture. Another program may be using it.');
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+  if (isStale()) letGo();
 }
 
 /** Lets go of the file or the camera, so that its light goes out. */

@@ -1,6 +1,6 @@
 /**
  * The WebGPU executor: weights resident, one prebuilt plan a route, one pass and one submit a frame, a read-back of
- * less than 64 bytes.
+ * 64 bytes.
  */
 import type { Manifest, RouteSpec } from '../bundle/manifest';
 import { asStitchError, StitchError } from '../core/errors';

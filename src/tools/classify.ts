@@ -1,12 +1,12 @@
 /** `npm run classify -- photo.jpg …`: classifies photos with the web engine in a headless browser. See `--help`. */
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process, { argv, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { browserPath, openPage, ToolError, type OpenPage } from './lib/browser';
 import { DEFAULT_BUNDLE, parseClassifyArguments, type ClassifyArguments } from './lib/classify-arguments';
 import { jsonDocument, table, type Outcome } from './lib/classify-report';
-import { startHost } from './lib/host';
+import { startHost, type Host } from './lib/host';
 import type { Answer, Failure, Loaded } from './page/protocol';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -14,7 +14,11 @@ const USAGE = 2;
 
 class UsageError extends ToolError {}
 
-type Photo = { readonly file: string } & ({ readonly bytes: Uint8Array } | { readonly error: Failure });
+interface Photo {
+  readonly file: string;
+  /** Why it cannot be read. */
+  readonly error?: Failure;
+}
 
 /** A line that is overwritten, on a terminal only. */
 function progress(text: string): void {
@@ -26,13 +30,15 @@ function complain(text: string): void {
   console.error(text);
 }
 
-async function readPhoto(file: string): Promise<Photo> {
+/** Looks whether a photo is there; its bytes are read when its turn comes. */
+async function findPhoto(file: string): Promise<Photo> {
+  const refuse = (message: string): Photo => ({ file, error: { code: 'file', message } });
   try {
-    return { file, bytes: await readFile(file) };
+    await access(file, constants.R_OK);
+    return (await stat(file)).isDirectory() ? refuse('a folder, not a file') : { file };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const why = { ENOENT: 'no such file', EISDIR: 'a folder, not a file', EACCES: 'not readable' }[code ?? ''];
-    return { file, error: { code: 'file', message: why ?? String(error) } };
+    return refuse({ ENOENT: 'no such file', EACCES: 'not readable' }[code ?? ''] ?? String(error));
   }
 }
 
@@ -53,18 +59,22 @@ function valueOf<T>(answer: Answer<T>): T {
   return answer.value;
 }
 
-async function load(page: OpenPage, manifest: string | URL, { backend, budget }: ClassifyArguments): Promise<Loaded> {
+async function load(page: OpenPage, host: Host, manifest: string | URL, args: ClassifyArguments): Promise<Loaded> {
+  const { backend, budget } = args;
   const name = manifest instanceof URL ? manifest.pathname : manifest;
   const options = { manifest: `bundle/${name.split(/[/\\]/).at(-1) ?? ''}`, backend };
-  return valueOf(await page.load(budget === undefined ? options : { ...options, latencyMs: budget }));
+  const answer = await page.load(budget === undefined ? options : { ...options, latencyMs: budget });
+  const failure = host.upstreamFailure();
+  if ('error' in answer && answer.error.code === 'network' && failure !== undefined) throw new ToolError(failure);
+  return valueOf(answer);
 }
 
 async function classifyAll(
   photos: readonly Photo[],
   args: ClassifyArguments,
 ): Promise<{ outcomes: Outcome[]; engine?: Loaded }> {
-  const readable = photos.flatMap((photo) => ('bytes' in photo ? [photo.bytes] : []));
-  const unread = photos.flatMap((photo) => ('error' in photo ? [photo] : []));
+  const readable = photos.flatMap(({ file, error }) => (error === undefined ? [file] : []));
+  const unread = photos.flatMap(({ file, error }) => (error === undefined ? [] : [{ file, error }]));
   if (readable.length === 0) return { outcomes: unread };
 
   const manifest = await findManifest(args.bundle);
@@ -74,21 +84,21 @@ async function classifyAll(
   let page: OpenPage | undefined;
   try {
     page = await openPage(browser, host.url, (phase, share) => progress(`${phase} ${Math.round(share * 100)} %`));
-    const engine = await load(page, manifest, args);
+    const engine = await load(page, host, manifest, args);
     if (args.route !== undefined && !engine.routes.includes(args.route)) {
       const list = engine.routes.map((id) => `\n  ${id}`).join('');
       throw new UsageError(`the bundle ${engine.bundle.name} has no route ${args.route}; it has:${list}`);
     }
     const outcomes: Outcome[] = [];
     let sent = 0;
-    for (const photo of photos) {
-      if ('error' in photo) {
-        outcomes.push(photo);
+    for (const { file, error } of photos) {
+      if (error !== undefined) {
+        outcomes.push({ file, error });
         continue;
       }
       progress(`photo ${sent + 1} of ${readable.length}`);
       const answer = await page.classify(`photos/${sent++}`, args.route);
-      outcomes.push({ file: photo.file, ...('error' in answer ? { error: answer.error } : { answer: answer.value }) });
+      outcomes.push({ file, ...('error' in answer ? { error: answer.error } : { answer: answer.value }) });
     }
     return { outcomes, engine };
   } finally {
@@ -102,7 +112,7 @@ async function main(): Promise<number> {
   const args = parseClassifyArguments(argv.slice(2));
   if (typeof args === 'number') return args;
   try {
-    const { outcomes, engine } = await classifyAll(await Promise.all(args.photos.map(readPhoto)), args);
+    const { outcomes, engine } = await classifyAll(await Promise.all(args.photos.map(findPhoto)), args);
     const failed = outcomes.flatMap((one) => ('error' in one ? [one] : []));
     for (const { file, error } of failed) complain(`${file}: ${error.message}`);
     const text = args.json ? jsonDocument(outcomes, engine) : table(outcomes);

@@ -97,6 +97,8 @@ const host = await startHost(resolve(options.bundle), [], fileURLToPath(new URL(
 const browser = await chromium.launch({
   executablePath: browserPath(),
   args: [...(options.software ? CHROMIUM_ARGS : BASE_ARGS)],
+  // Playwright would switch the sandbox off; BASE_ARGS does so only for root.
+  chromiumSandbox: true,
   headless: !options.headed,
 });
 try {

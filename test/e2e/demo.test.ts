@@ -1,4 +1,6 @@
 /** The built demo as a visitor uses it, on WebGPU (software adapter) and on the default fallback. */
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page, Worker } from 'playwright';
 import type { EngineStats } from '../../src/index';
@@ -15,6 +17,10 @@ const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 6
 
 const text = (page: Page, id: string): Promise<string> => page.getByTestId(id).innerText();
 const answered = (page: Page) => eventually(() => text(page, 'top-label')).not.toBe('…');
+
+/** The file of the fixture bundle that stands in for one of the default bundle. */
+const fixture = (url: string): string =>
+  fileURLToPath(new URL(`../fixtures/tiny/${basename(new URL(url).pathname)}`, import.meta.url));
 
 interface Created {
   pipelines: number;
@@ -154,6 +160,8 @@ describe('demo', () => {
   it('falls back once more where WebAssembly cannot start, and says so', async () => {
     const { page } = await visit(site, '?source=photos', async (p) => {
       await p.route('**/*.wasm', (route) => route.abort());
+      // The small fixture bundle: plain JavaScript is slow.
+      await p.route('**/models/**', (route) => route.fulfill({ path: fixture(route.request().url()) }));
     });
     await answered(page);
     expect(await text(page, 'executor-reason')).toMatch(/plain javascript/i);

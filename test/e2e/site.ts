@@ -16,7 +16,7 @@ export async function openSite(): Promise<Site> {
   const server: PreviewServer = await preview({ configFile, preview: { host: '127.0.0.1', port: 0 }, logLevel: 'error' });
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('No Chromium');
-  const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_ARGS], headless: true });
+  const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_ARGS], headless: true, chromiumSandbox: true });
   return {
     url: server.resolvedUrls?.local[0] ?? '',
     browser,

@@ -40,6 +40,7 @@ export function createControls(actions: ControlActions): Controls {
   const loadSwitch = byId('load-switch', HTMLButtonElement);
   const strength = byId('strength', HTMLSelectElement);
   const loadLine = byId('load-text', HTMLParagraphElement);
+  const loadLive = byId('load-live', HTMLParagraphElement);
   let current: State | null = null;
 
   slider.addEventListener('input', () => actions.budget(slider.valueAsNumber));
@@ -94,6 +95,8 @@ export function createControls(actions: ControlActions): Controls {
     mode.replaceChildren(auto, ...groups);
     mode.value = modeValue(state().mode);
   });
+  // Said once when the load starts, runs, stops or fails; its share, which moves every second, is only shown.
+  const sayLoad = whenChanged(() => setText(loadLive, loadText(state().load)));
 
   return {
     render(next) {
@@ -112,6 +115,7 @@ export function createControls(actions: ControlActions): Controls {
       setAttribute(loadSwitch, 'aria-checked', String(on));
       setText(loadLine, loadText(load));
       loadLine.classList.toggle('loaded', on);
+      sayLoad(load.kind);
     },
   };
 }

@@ -16,8 +16,11 @@ interface StageView {
 /** Labels may change with every frame; nobody can read that. */
 const LABELS_MS = 200;
 const PREVIEW_MS = 100;
-/** A screen reader is told at most this often. */
-const LIVE_MS = 2000;
+/** A screen reader is told the label of a still picture once it has settled, and at most this often. */
+const SETTLE_MS = 500;
+const LIVE_STILL_MS = 2000;
+/** The same while a video plays, whose label nobody could listen to each time. */
+const LIVE_MOVING_MS = 10_000;
 const ROWS = 5;
 
 export function createStageView(actions: StageActions): StageView {
@@ -69,8 +72,8 @@ export function createStageView(actions: StageActions): StageView {
       setText(play, state.playing ? 'Pause' : 'Play');
       for (const button of buttons) setAttribute(button, 'aria-pressed', String(button.dataset['source'] === source));
       setText(title, state.sourceTitle);
+      // Never hidden: a live region that appears together with its text may stay unspoken.
       setText(notice, state.notice);
-      setHidden(notice, state.notice === '');
       renderPhotos(state.photos);
       setHidden(photos, source !== 'photos');
       [...photos.children].forEach((button, index) => setAttribute(button, 'aria-pressed', String(index === state.photo)));
@@ -83,7 +86,7 @@ export function createStageView(actions: StageActions): StageView {
 function createAnswer(): (state: State) => void {
   const top = byId('top-label', HTMLParagraphElement);
   const list = byId('labels', HTMLOListElement);
-  const live = byId('live', HTMLParagraphElement);
+  const say = createSpeaker(byId('live', HTMLParagraphElement));
   const rows = Array.from({ length: ROWS }, () => {
     const name = make('span', 'name');
     const bar = make('span', 'bar');
@@ -103,18 +106,37 @@ function createAnswer(): (state: State) => void {
       bar.style.width = percent(one?.probability ?? 0, 1).replace(' ', '');
     });
   });
-  const say = calm(LIVE_MS, (label: string) => setText(live, label));
-  let said = '';
   return (state) => {
     write(state);
     const label = state.result?.top[0]?.label;
-    if (label === undefined || label === said) return;
-    said = label;
-    say(shortLabel(label));
+    if (label !== undefined) say(shortLabel(label), state.playing && state.showing === 'video');
   };
 }
 
-/** The central square at the network's own size; enlarged by CSS, with its pixels visible. */
+/** Speaks the newest label: soon for a still picture, seldom for a moving one, and never the same twice in a row. */
+function createSpeaker(live: HTMLElement): (label: string, moving: boolean) => void {
+  let newest = '';
+  let isMoving = false;
+  let spokenAt = -Infinity;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const speak = () => {
+    if (live.textContent === newest) return;
+    spokenAt = performance.now();
+    setText(live, newest);
+  };
+  const plan = whenChanged(() => {
+    const due = spokenAt + (isMoving ? LIVE_MOVING_MS : LIVE_STILL_MS) - performance.now();
+    clearTimeout(timer);
+    timer = setTimeout(speak, Math.max(due, isMoving ? 0 : SETTLE_MS));
+  });
+  return (label, moving) => {
+    newest = label;
+    isMoving = moving;
+    plan(label, moving);
+  };
+}
+
+/** The whole central square at the network's own size, enlarged by CSS with its pixels visible. A bundle may crop closer. */
 function createPreview(video: HTMLVideoElement, still: HTMLCanvasElement): (state: State) => void {
   const canvas = byId('sees', HTMLCanvasElement);
   const context = canvas.getContext('2d', { willReadFrequently: true });

@@ -14,7 +14,7 @@ type Progress = (phase: string, share: number) => void;
 
 async function launch(executablePath: string): Promise<Browser> {
   try {
-    return await chromium.launch({ executablePath, args: [...BASE_ARGS], headless: true });
+    return await chromium.launch({ executablePath, args: [...BASE_ARGS], headless: true, chromiumSandbox: true });
   } catch (error) {
     throw new ToolError(`${executablePath} does not start: ${String(error).split('\n')[0]}`, { cause: error });
   }

@@ -1,4 +1,4 @@
-/** A server on 127.0.0.1 for one run of a tool: the built tools page, the bundle, and the photos as bytes in memory. */
+/** A server on 127.0.0.1 for one run of a tool: the built tools page, the bundle, and the photos, each read when asked for. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -18,9 +18,14 @@ const TYPES: Readonly<Record<string, string>> = {
 
 type Bytes = Uint8Array | string;
 
+/** The host of a bundle by URL does not answer, or not with the file. */
+class UpstreamError extends Error {}
+
 export interface Host {
   /** Address of the page, with a slash at its end; `bundle/` and `photos/N` lie below it. */
   readonly url: string;
+  /** How a bundle's own host failed last, which the page cannot know; undefined: it did not. */
+  upstreamFailure(): string | undefined;
   close(): void;
 }
 
@@ -40,37 +45,71 @@ async function buildPage(root: string): Promise<Map<string, Bytes>> {
   return new Map(files.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]));
 }
 
-/** A bundle's file, from disk or, for a bundle by URL, through this server so that its host needs no CORS headers. */
-async function readBundleFile(manifest: string | URL, name: string): Promise<Bytes | undefined> {
-  if (manifest instanceof URL) {
-    const response = await fetch(new URL(name, manifest));
-    return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined;
-  }
-  const folder = dirname(manifest);
-  const path = normalize(join(folder, name));
-  return path.startsWith(folder + sep) ? await readFile(path) : undefined;
+/** The file's bytes; undefined where there is none or it is not readable. */
+async function readLocal(path: string): Promise<Bytes | undefined> {
+  return await readFile(path).catch(() => undefined);
 }
 
-export async function startHost(manifest: string | URL, photos: readonly Uint8Array[], pageRoot = TOOLS_PAGE): Promise<Host> {
+/** A file of a bundle by URL; undefined where it is not below the manifest's folder. Errors: UpstreamError. */
+async function fetchUpstream(manifest: URL, name: string): Promise<Bytes | undefined> {
+  if (!URL.canParse(name, manifest)) return undefined;
+  const url = new URL(name, manifest);
+  if (!url.href.startsWith(new URL('.', manifest).href)) return undefined;
+  // A signed address is valid only with its query; what the manifest names lies beside it and has none.
+  if (url.pathname === manifest.pathname) url.search = manifest.search;
+  const place = url.origin + url.pathname;
+  try {
+    const response = await fetch(url);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    throw new UpstreamError(`${place} was answered with ${response.status} ${response.statusText}`.trimEnd());
+  } catch (error) {
+    if (error instanceof UpstreamError) throw error;
+    // fetch keeps the reason in its cause, which for several refused addresses has a code and no message.
+    const { message, code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+    throw new UpstreamError(`${place} could not be fetched: ${message || code}`, { cause: error });
+  }
+}
+
+/** A bundle's file, from disk or, for a bundle by URL, through this server so that its host needs no CORS headers. */
+async function readBundleFile(manifest: string | URL, name: string): Promise<Bytes | undefined> {
+  if (manifest instanceof URL) return await fetchUpstream(manifest, name);
+  const folder = dirname(manifest);
+  const path = normalize(join(folder, name));
+  return path.startsWith(folder + sep) ? await readLocal(path) : undefined;
+}
+
+/** `photos` are paths. */
+export async function startHost(manifest: string | URL, photos: readonly string[], pageRoot = TOOLS_PAGE): Promise<Host> {
   const page = await buildPage(pageRoot);
   // Other users of the machine can reach the port, but not guess the path to somebody's photos.
   const base = `/${randomUUID()}/`;
+  let failure: string | undefined;
 
   async function find(path: string): Promise<Bytes | undefined> {
     const [folder, ...rest] = path.split('/');
     if (folder === 'bundle') return await readBundleFile(manifest, rest.join('/'));
-    if (folder === 'photos') return photos[Number(rest[0])];
+    if (folder === 'photos') {
+      const photo = photos[Number(rest[0])];
+      return photo === undefined ? undefined : await readLocal(photo);
+    }
     return page.get(path === '' ? 'index.html' : path);
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
-    const found = path.startsWith(base) ? await find(path.slice(base.length)).catch(() => undefined) : undefined;
-    const type = TYPES[extname(path) || '.html'] ?? 'application/octet-stream';
-    response.writeHead(found === undefined ? 404 : 200, {
-      'content-type': path.includes('/photos/') ? 'application/octet-stream' : type,
-    });
-    response.end(found);
+    const text = (status: number, body: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(body);
+    try {
+      const found = path.startsWith(base) ? await find(path.slice(base.length)) : undefined;
+      if (found === undefined) return void text(404, 'There is no such file.');
+      const type = TYPES[extname(path) || '.html'] ?? 'application/octet-stream';
+      response.writeHead(200, { 'content-type': path.includes('/photos/') ? 'application/octet-stream' : type });
+      response.end(found);
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      failure = error.message;
+      text(502, failure);
+    }
   }
 
   const server = createServer((request, response) => {
@@ -83,6 +122,7 @@ export async function startHost(manifest: string | URL, photos: readonly Uint8Ar
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}${base}`,
+    upstreamFailure: () => failure,
     close() {
       server.close();
       server.closeAllConnections();

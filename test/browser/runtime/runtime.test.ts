@@ -4,6 +4,7 @@ import {
   createRuntime,
   type Decision,
   type ExecutorKind,
+  type DeviceLoss,
   type PixelFrame,
   type Runtime,
   StitchError,
