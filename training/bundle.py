@@ -1,0 +1,187 @@
+"""Reading and writing bundles (format running-stitch/1, see docs/bundle-format.md).
+
+Weights travel as {tensor name: f32 array} with the format's own names; `shard_plan` alone decides which tensors share a
+file and in which order the files are listed (= downloaded).
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load as st_load
+from safetensors.numpy import save as st_save
+from torch import Tensor
+
+from snnet import Family, entries
+from vit import Config
+
+FORMAT = "running-stitch/1"
+BLOCK = {"norm1": "norm1", "qkv": "attn.qkv", "proj": "attn.proj", "norm2": "norm2", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
+
+
+def anchor_tensors(name: str, state: dict[str, Tensor], depth: int) -> dict[str, np.ndarray]:
+    """timm state dict of one anchor -> tensors by the format's names."""
+    def pick(key: str) -> np.ndarray:
+        return state[key].detach().float().cpu().numpy()
+
+    p = f"anchors.{name}."
+    out = {f"{p}embed.proj.weight": pick("patch_embed.proj.weight"), f"{p}embed.proj.bias": pick("patch_embed.proj.bias"),
+           f"{p}embed.cls": pick("cls_token").reshape(-1), f"{p}embed.pos": pick("pos_embed")[0]}
+    for n in range(depth):
+        for ours, timm in BLOCK.items():
+            for kind in ("weight", "bias"):
+                out[f"{p}blocks.{n}.{ours}.{kind}"] = pick(f"blocks.{n}.{timm}.{kind}")
+    for kind in ("weight", "bias"):
+        out[f"{p}head.norm.{kind}"] = pick(f"norm.{kind}")
+        out[f"{p}head.fc.{kind}"] = pick(f"head.{kind}")
+    return out
+
+
+def anchor_state(name: str, tensors: dict[str, np.ndarray], depth: int) -> dict[str, Tensor]:
+    """The inverse of `anchor_tensors`: a timm state dict, f32."""
+    def get(key: str) -> Tensor:
+        return torch.from_numpy(tensors[f"anchors.{name}.{key}"].astype(np.float32))
+
+    out = {"patch_embed.proj.weight": get("embed.proj.weight"), "patch_embed.proj.bias": get("embed.proj.bias"),
+           "cls_token": get("embed.cls")[None, None], "pos_embed": get("embed.pos")[None]}
+    for n in range(depth):
+        for ours, timm in BLOCK.items():
+            for kind in ("weight", "bias"):
+                out[f"blocks.{n}.{timm}.{kind}"] = get(f"blocks.{n}.{ours}.{kind}")
+    for kind in ("weight", "bias"):
+        out[f"norm.{kind}"] = get(f"head.norm.{kind}")
+        out[f"head.{kind}"] = get(f"head.fc.{kind}")
+    return out
+
+
+def family_tensors(family: Family) -> dict[str, np.ndarray]:
+    out: dict[str, np.ndarray] = {}
+    for a, c in family.configs.items():
+        out |= anchor_tensors(a, family.anchors[a].state_dict(), c.depth)
+    for s in family.index:
+        layer = family.stitch(s)
+        out[f"stitches.{s}.weight"] = layer.weight.detach().float().cpu().numpy()
+        out[f"stitches.{s}.bias"] = layer.bias.detach().float().cpu().numpy()
+    return out
+
+
+def shard_plan(anchors: list[tuple[str, int]], routes: list[dict], group: int) -> list[tuple[str, list[str]]]:
+    """[(file stem, units)] in download order. `anchors`: (id, depth), smallest first. The whole smallest anchor, then for
+    each larger one: head, block groups from the last to the first, each followed by the stitch layers whose latest entry
+    block lies in it (one file per front anchor), embed."""
+    uses = entries(routes)
+    plan: list[tuple[str, list[str]]] = []
+    for k, (a, depth) in enumerate(anchors):
+        groups = [range(s, min(s + group, depth)) for s in range(0, depth, group)]
+        embed, head = (f"{a}.embed", [f"anchors.{a}.embed"]), (f"{a}.head", [f"anchors.{a}.head"])
+        blocks = [(f"{a}.blocks.{g[0]}-{g[-1]}", [f"anchors.{a}.blocks.{n}" for n in g]) for g in groups]
+        if k == 0:
+            plan += [embed, *blocks, head]
+            continue
+        plan.append(head)
+        for g, shard in reversed(list(zip(groups, blocks))):
+            plan.append(shard)
+            for front, _ in anchors:
+                ids = [s for s, u in uses.items() if u[0][0] == front and u[0][2] == a and max(e[3] for e in u) in g]
+                ids.sort(key=lambda s: int(s.rsplit(".", 1)[1]))
+                if ids:
+                    first, last = ids[0].rsplit(".", 1)[1], ids[-1].rsplit(".", 1)[1]
+                    plan.append((f"stitches.{front}-{a}.{first}-{last}", [f"stitches.{s}" for s in ids]))
+        plan.append(embed)
+    return plan
+
+
+def put(folder: Path, file: str, data: bytes) -> dict:
+    (folder / file).write_bytes(data)
+    return {"file": file, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def half(a: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        out = a.astype(np.float16)
+    if not np.isfinite(out).all():
+        raise ValueError("a weight does not fit in f16")
+    return out
+
+
+def rounded(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a reader gets back: f32 values after rounding to f16."""
+    return {k: half(v).astype(np.float32) for k, v in tensors.items()}
+
+
+def write_bundle(folder: Path, *, name: str, version: str, license: str, sources: list[str], input: dict,
+                 configs: dict[str, tuple[str, Config]], stitches: list[dict], routes: list[dict],
+                 tensors: dict[str, np.ndarray], labels: list[str], group: int, check_image: np.ndarray,
+                 check_routes: list[str], check_logits: np.ndarray, tolerance: float = 0.005) -> dict:
+    """`configs`: anchor id -> (display name, Config). `check_image` u8 [B, size, size, 3], `check_logits` [R, B, classes]."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [*folder.glob("*.safetensors"), *folder.glob("*.json")]:
+        if old.name != "expected.safetensors":
+            old.unlink()
+    shards, written = [], set()
+    for stem, units in shard_plan([(a, c.depth) for a, (_, c) in configs.items()], routes, group):
+        part = {k: half(v) for k, v in tensors.items() if any(k.startswith(u + ".") for u in units)}
+        written |= part.keys()
+        shards.append(put(folder, f"{stem}.safetensors", st_save(part)) | {"units": units})
+    if written != tensors.keys():
+        raise ValueError(f"tensors outside every unit: {sorted(tensors.keys() - written)[:5]}")
+    c0 = next(iter(configs.values()))[1]
+    manifest = {
+        "format": FORMAT, "name": name, "version": version, "license": license, "sources": sources, "family": "vit",
+        "input": input, "classes": c0.classes,
+        "labels": put(folder, "labels.json", json.dumps(labels, ensure_ascii=False, indent=0).encode()),
+        "anchors": [{"id": a, "name": title, "config": {"dim": c.dim, "depth": c.depth, "heads": c.heads, "mlp": c.mlp,
+                                                        "patch": c.patch, "eps": c.eps}} for a, (title, c) in configs.items()],
+        "stitches": stitches, "routes": routes, "shards": shards,
+        "check": put(folder, "check.safetensors", st_save({"image": check_image, "logits": check_logits.astype(np.float32)}))
+        | {"routes": check_routes, "tolerance": tolerance},
+    }
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: dict) -> None:
+    """One line per array element, so that differences stay readable."""
+    lines = []
+    for k, v in manifest.items():
+        if isinstance(v, list) and v and isinstance(v[0], dict):
+            body = ",\n".join("    " + json.dumps(e, ensure_ascii=False) for e in v)
+            lines.append(f"  {json.dumps(k)}: [\n{body}\n  ]")
+        else:
+            lines.append(f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}")
+    (folder / "manifest.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def read_bundle(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """(manifest, tensors in f32); every file's length and SHA-256 is checked."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"unknown format {manifest['format']}")
+    tensors: dict[str, np.ndarray] = {}
+    for s in [manifest["labels"], manifest["check"], *manifest["shards"]]:
+        raw = (folder / s["file"]).read_bytes()
+        if len(raw) != s["bytes"] or hashlib.sha256(raw).hexdigest() != s["sha256"]:
+            raise ValueError(f"{s['file']}: not the file the manifest names")
+        if "units" in s:
+            tensors |= {k: v.astype(np.float32) for k, v in st_load(raw).items()}
+    return manifest, tensors
+
+
+def family_of(manifest: dict, tensors: dict[str, np.ndarray]) -> Family:
+    """A Family in eval mode with the bundle's weights."""
+    configs = {}
+    for a in manifest["anchors"]:
+        c = a["config"]
+        configs[a["id"]] = Config(c["dim"], c["heads"], c["depth"], c["patch"], manifest["input"]["size"],
+                                  manifest["classes"], c["eps"])
+    family = Family(configs, manifest["stitches"], manifest["routes"]).eval()
+    for a, c in configs.items():
+        family.anchors[a].load_state_dict(anchor_state(a, tensors, c.depth))
+    with torch.no_grad():
+        for s in family.index:
+            family.stitch(s).weight.copy_(torch.from_numpy(tensors[f"stitches.{s}.weight"]))
+            family.stitch(s).bias.copy_(torch.from_numpy(tensors[f"stitches.{s}.bias"]))
+    return family

@@ -1,0 +1,116 @@
+"""Tiny ImageNet: `.jpk` containers -> uint8 arrays, and the batch maker with its augmentation.
+
+`python data.py --data DIR --cache DIR` decodes every image once into the cache folder (keep it outside the
+repository): {split}_x.npy uint8 [N, 64, 64, 3] (RGB) and {split}_y.npy int64 [N].
+"""
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+SIZE = 64
+
+
+def read_jpk(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields (label id, whole JPEG file) for each image of one container."""
+    b = path.read_bytes()
+    if b[:4] != b"JPK1":
+        raise ValueError(f"{path}: not a JPK1 container")
+    n, p = struct.unpack_from("<II", b, 4)
+    o, heads = 12, []
+    for _ in range(p):
+        (k,) = struct.unpack_from("<I", b, o)
+        heads.append(b[o + 4 : o + 4 + k])
+        o += 4 + k
+    q = o + 12 * n
+    for i in range(n):
+        label, h, k, _src = struct.unpack_from("<HHII", b, o + 12 * i)
+        yield label, heads[h] + b[q : q + k]
+        q += k
+
+
+def decode(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    from PIL import Image
+
+    xs, ys = [], []
+    for f in files:
+        for label, jpeg in read_jpk(f):
+            xs.append(np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), np.uint8))
+            ys.append(label)
+    return np.stack(xs), np.asarray(ys, np.int64)
+
+
+def prepare(data: Path, cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    for split, files in {"val": [data / "val.jpk"], "train": sorted(data.glob("train-*.jpk"))}.items():
+        if (cache / f"{split}_y.npy").exists():
+            continue
+        x, y = decode(files)
+        np.save(cache / f"{split}_x.npy", x)
+        np.save(cache / f"{split}_y.npy", y)
+        print(f"{split}: {len(y)} images, {y.max() + 1} classes")
+
+
+def load(cache: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images uint8 [N, 64, 64, 3] (memory-mapped, shared between processes) and labels int64 [N]."""
+    x = np.load(cache / f"{split}_x.npy", mmap_mode="c")
+    return torch.from_numpy(x), torch.from_numpy(np.load(cache / f"{split}_y.npy"))
+
+
+def load_labels(data: Path) -> list[str]:
+    return [c["display"] for c in json.loads((data / "labels.json").read_text())]
+
+
+def normalise(x: torch.Tensor) -> torch.Tensor:
+    """uint8 [B, H, W, 3] -> f32 [B, 3, H, W], ImageNet mean and standard deviation."""
+    mean = torch.tensor(MEAN, device=x.device) * 255
+    std = torch.tensor(STD, device=x.device) * 255
+    return ((x.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def augment(x: torch.Tensor, size: int, gen: torch.Generator, min_scale: float = 0.5) -> torch.Tensor:
+    """Random resized crop (area `min_scale`..1, aspect 4/5..5/4) and horizontal flip of uint8 [B, 64, 64, 3] -> f32
+    [B, 3, size, size]. At 32 pixels the crop is sampled at 64 and averaged 2 x 2 (no aliasing)."""
+    b = x.shape[0]
+    r = torch.rand(5, b, generator=gen).to(x.device)
+    side = torch.sqrt(min_scale + (1 - min_scale) * r[0])
+    aspect = torch.exp((r[1] * 2 - 1) * 0.2231 / 2)
+    w, h = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
+    flip = torch.where(r[4] < 0.5, -1.0, 1.0)
+    theta = torch.zeros(b, 2, 3, device=x.device)
+    theta[:, 0, 0], theta[:, 1, 1] = w * flip, h
+    theta[:, 0, 2], theta[:, 1, 2] = (1 - w) * (2 * r[2] - 1), (1 - h) * (2 * r[3] - 1)
+    inner = 2 * size if size <= SIZE // 2 else size
+    grid = F.affine_grid(theta, [b, 3, inner, inner], align_corners=False)
+    out = F.grid_sample(normalise(x), grid, padding_mode="border", align_corners=False)
+    return F.avg_pool2d(out, 2) if inner != size else out
+
+
+def batches(x: torch.Tensor, y: torch.Tensor, batch: int, seed: int, rank: int = 0, world: int = 1,
+            ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless shuffled batches (uint8 images, labels); every rank sees its own share of each epoch."""
+    epoch = 0
+    while True:
+        order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed + epoch))[rank::world]
+        for i in range(0, len(order) - batch + 1, batch):
+            k = order[i : i + batch].sort().values
+            yield x[k], y[k]
+        epoch += 1
+
+
+if __name__ == "__main__":
+    ap = argparse.ArgumentParser(description="decode the .jpk files once")
+    ap.add_argument("--data", type=Path, required=True)
+    ap.add_argument("--cache", type=Path, required=True)
+    a = ap.parse_args()
+    prepare(a.data, a.cache)

@@ -1,0 +1,150 @@
+"""Joint fine-tuning of the anchors and all stitch layers (paper, section 3.4 and algorithm 1).
+
+    python train_stitched.py --cache CACHE --out RUNS --minutes 35
+    torchrun --nproc-per-node 2 train_stitched.py …      (each process trains its own routes; --batch is per process)
+
+Starts from RUNS/family.init.pt (stitch.py); writes RUNS/family.pt (resumed from when it exists) and RUNS/family.csv.
+Routes are drawn uniformly, anchors included. By default the draws come in mirrored pairs (a route and its counterpart
+counted from the other end of the list sorted by cost): still uniform per draw, but every step costs about the same, so
+that processes do not wait for each other.
+"""
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import data
+from common import (Budget, Curve, Ema, Sync, autocast, cosine, evaluate, parse_stages, save_checkpoint, setup, stage_size,
+                    stop)
+from optim import make_optimisers, restore, set_rate
+from snnet import Family, route_macs
+from vit import CONFIGS
+
+
+def arguments() -> argparse.Namespace:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--cache", type=Path, required=True)
+    ap.add_argument("--out", type=Path, required=True)
+    ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
+    ap.add_argument("--stages", default="0:48,0.7:64", help="share of budget : resolution")
+    ap.add_argument("--batch", type=int, default=128, help="per process and step, shared by a pair of routes")
+    ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does")
+    ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing the pair of anchors")
+    ap.add_argument("--distill", type=float, default=0.0, help="weight of the hard label of the largest anchor")
+    ap.add_argument("--muon-lr", type=float, default=0.01)
+    ap.add_argument("--adam-lr", type=float, default=7e-4)
+    ap.add_argument("--stitch-lr", type=float, default=1.5e-3)
+    ap.add_argument("--weight-decay", type=float, default=0.05)
+    ap.add_argument("--smoothing", type=float, default=0.05)
+    ap.add_argument("--min-scale", type=float, default=0.5)
+    ap.add_argument("--ema", type=float, default=0.998)
+    ap.add_argument("--sync", type=float, default=0, help="seconds between averagings of the weights; 0: gradients, every step")
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--threads", type=int, default=1)
+    ap.add_argument("--eval-minutes", type=float, default=6)
+    ap.add_argument("--eval-images", type=int, default=1000)
+    return ap.parse_args()
+
+
+def draw(order: list[str], anchors: list[str], a: argparse.Namespace, gen: torch.Generator) -> list[str]:
+    """The routes of one step; `order` is sorted by cost."""
+    u, k = torch.rand(1, generator=gen).item(), int(torch.randint(len(order), (1,), generator=gen))
+    if u < a.anchor_share:
+        return [anchors[0], anchors[-1]]
+    return [order[k]] if a.single else [order[k], order[-1 - k]]
+
+
+def loss_of(logits: Tensor, y: Tensor, teacher: Tensor | None, a: argparse.Namespace) -> Tensor:
+    loss = F.cross_entropy(logits, y, label_smoothing=a.smoothing)
+    return loss if teacher is None else (1 - a.distill) * loss + a.distill * F.cross_entropy(logits, teacher)
+
+
+def main() -> None:
+    a = arguments()
+    torch.set_num_threads(a.threads)
+    rank, world, device = setup()
+    x, y = data.load(a.cache, "train")
+    vx, vy = (t[: a.eval_images] for t in data.load(a.cache, "val"))
+    path, curve = a.out / "family.pt", Curve(a.out / "family.csv")
+    s = torch.load(path if path.exists() else a.out / "family.init.pt", map_location=device, weights_only=True)
+    family = Family.of({n: CONFIGS[n] for n in s["anchors"]}).to(device)
+    family.load_state_dict(s["model"])
+    opts = make_optimisers(family, a.muon_lr, a.adam_lr, a.weight_decay, a.stitch_lr, world > 1 and a.sync == 0)
+    ema, budget, step, images = Ema(family, a.ema), Budget(a.minutes, 0, world, device), 0, 0
+    if "opts" in s:
+        ema.model.load_state_dict(s["ema"])
+        restore(opts, s["opts"])
+        ema.steps, step, images, budget = s["step"], s["step"], s["images"], Budget(a.minutes, s["seconds"], world, device)
+    anchors = list(family.configs)
+    order = sorted(family.by_id, key=lambda r: route_macs(family.by_id[r], family.configs))
+    watched = [anchors[0], order[len(order) // 3], order[2 * len(order) // 3], anchors[-1]]
+
+    def save() -> None:
+        if rank == 0:
+            save_checkpoint(path, dict(model=family.state_dict(), ema=ema.model.state_dict(), anchors=anchors, step=step,
+                                       images=images, opts=[o.state_dict() for o in opts], seconds=budget.seconds))
+
+    def validate() -> None:
+        res = {r: evaluate(lambda t: ema.model(t, r), vx, vy, device) for r in watched}
+        print("family val top1 " + ", ".join(f"{r} {v['top1']:.4f}" for r, v in res.items()), flush=True)
+        for r, v in res.items():
+            curve.add(seconds=budget.seconds, step=step, images=images, size=64, route=r, loss="", rate="",
+                      val_top1=v["top1"], val_loss=v["loss"])
+
+    gen = torch.Generator().manual_seed(a.seed + 7919 * (step + 1) + rank)
+    stream = data.batches(x, y, a.batch, a.seed + 104729 * (step + 1), rank, world)
+    stages, loss_sum, loss_n = parse_stages(a.stages), 0.0, 0
+    sync = Sync(family, budget, world, a.sync)
+    logged = saved = evaluated = time.monotonic()
+    logged_images = images
+    while (p := stop(budget, world, a.sync, device)) < 1:
+        size = stage_size(stages, p)
+        bx, by = next(stream)
+        bx, by = data.augment(bx.to(device), size, gen, a.min_scale), by.to(device)
+        set_rate(opts, cosine(p))
+        routes = draw(order, anchors, a, gen)
+        for route, px, py in zip(routes, bx.chunk(len(routes)), by.chunk(len(routes))):
+            teacher = None
+            with autocast(device):
+                if a.distill > 0 and route != anchors[-1]:
+                    with torch.no_grad():
+                        teacher = family(px, anchors[-1]).argmax(1)
+                loss = loss_of(family(px, route), py, teacher, a) / len(routes)
+            loss.backward()
+            loss_sum, loss_n = loss_sum + loss.item(), loss_n + 1 / len(routes)
+        sync.gradients()
+        for o in opts:
+            o.step()
+            o.zero_grad(set_to_none=True)
+        sync.weights()
+        ema.update(family)
+        step, images = step + 1, images + a.batch * world
+        now = time.monotonic()
+        if rank == 0 and now - logged > 30:
+            rate = (images - logged_images) / (now - logged)
+            print(f"family {p:6.1%} step {step} {size}px epoch {images / len(y):.2f} loss {loss_sum / loss_n:.3f} {rate:.0f} img/s",
+                  flush=True)
+            curve.add(seconds=budget.seconds, step=step, images=images, size=size, route="", loss=loss_sum / loss_n, rate=rate,
+                      val_top1="", val_loss="")
+            loss_sum, loss_n, logged, logged_images = 0.0, 0, now, images
+        if now - saved > 60:
+            save()
+            saved = now
+        if rank == 0 and now - evaluated > a.eval_minutes * 60:
+            validate()
+            evaluated = time.monotonic()
+    if sync.weights(finish=True):
+        ema.update(family)
+    save()
+    if rank == 0:
+        print(f"family done: step {step}, {images / len(y):.2f} epochs, {budget.seconds / 60:.1f} minutes", flush=True)
+        validate()
+
+
+if __name__ == "__main__":
+    main()
