@@ -20,6 +20,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   // The two contracts of the engine: with the page, and with what computes.
   'engine/api': ['type:core'],
   'engine/executor': ['type:core', 'type:bundle', 'type:bundle/safetensors', 'type:engine/api'],
+  // Fitting stitches: usable in a page and in Node, so it knows neither the bundle's downloads nor the tools.
+  stitching: ['core', 'model', 'reference', 'type:bundle', 'type:bundle/safetensors'],
   engine: ['core', 'bundle', 'bundle/safetensors', 'model', 'input', 'gpu', 'reference', 'engine/executor', 'type:engine/api'],
   control: ['core'],
   monitor: ['core', 'type:control'],
@@ -27,7 +29,18 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   index: ['core', 'runtime', 'control', 'type:engine/api'],
   demo: ['index'],
   'tools/page': ['index'],
-  tools: ['core', 'bundle', 'bundle/safetensors', 'model', 'type:index', 'type:tools/page', 'scripts'],
+  tools: [
+    'core',
+    'bundle',
+    'bundle/safetensors',
+    'model',
+    'input',
+    'reference',
+    'stitching',
+    'type:index',
+    'type:tools/page',
+    'scripts',
+  ],
 };
 
 /** Where each library may be imported. Any other bare import in src is a mistake, but in tools. */
@@ -36,12 +49,12 @@ const LIBRARIES: readonly { readonly name: RegExp; readonly homes: readonly RegE
   { name: /^idb-keyval$/, homes: [/^src\/bundle\/store\.ts$/] },
   // The umbrella package drags five times the bytes: never in what a page loads.
   { name: /^@tensorflow\/tfjs$/, homes: [/^src\/tools\//] },
-  { name: /^@tensorflow\//, homes: [/^src\/gpu\/tf\.ts$/, /^src\/reference\//, /^src\/tools\//] },
+  { name: /^@tensorflow\//, homes: [/^src\/gpu\/tf\.ts$/, /^src\/(?:reference|stitching|tools)\//] },
   { name: /./, homes: [/^src\/tools\/(?!page\/)/] },
 ];
 
 /** Layers that run in the worker: no page object may be named there. */
-const WORKER_FOLDERS = /^(bundle|engine|gpu|input|model|reference)\b/;
+const WORKER_FOLDERS = /^(bundle|engine|gpu|input|model|reference|stitching)\b/;
 const PAGE_GLOBALS = new Set(['document', 'window', 'getBattery']);
 
 const MAX_LINES = 300;
@@ -187,6 +200,9 @@ describe('the checker', () => {
     ['src/runtime/a.ts', "const e = await import('../engine/engine');", 'runtime must not import engine'],
     ['src/demo/a.ts', "import { x } from '../runtime/runtime';", 'demo must not import runtime'],
     ['src/tools/a.ts', "import { createRuntime } from '../index';", 'only types from index'],
+    ['src/stitching/a.ts', "import { openBundle } from '../bundle/open';", 'only types from bundle'],
+    ['src/stitching/a.ts', "import { x } from '../tools/model/images';", 'stitching must not import tools'],
+    ['src/stitching/a.ts', 'const w = window.innerWidth;', 'names window'],
     ['src/tools/page/a.ts', "import { p } from '../../gpu/plan';", 'tools/page must not import gpu'],
     ['src/attic/a.ts', '', 'folder attic has no place'],
     ['src/engine/engine.ts', "import { expose } from 'comlink';", 'library comlink'],

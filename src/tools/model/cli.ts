@@ -1,0 +1,153 @@
+/** The command line of `npm run model`. */
+import { Command, CommanderError, Option } from 'commander';
+import { StitchError } from '../../core/errors';
+import { evaluate, inspect, pack, stitch, verify } from './commands';
+import type { EvaluateArguments, Io, PackArguments, StitchArguments } from './commands';
+import type { ImportArguments } from './import-command';
+import { count, counts, positive, ridge, seed, triple, words } from './options';
+
+const EXIT_CODES = 'Exit code: 0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C (nothing half-written stays).';
+
+/** Exit code of a stopped run, as shells give it for SIGINT. */
+export const INTERRUPTED = 130;
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  npm run model -- ${line}`).join('\n')}\n\n${EXIT_CODES}`;
+}
+
+const jsonOption = () => new Option('--json', 'print one JSON document').default(false);
+const forceOption = () => new Option('--force', 'replace a bundle that stands there').default(false);
+
+/** Builds the program; `done` takes the exit code of the command that ran. */
+function createProgram(io: Io, done: (code: number) => void): Command {
+  const program = new Command('npm run model --')
+    .description('From pretrained networks to a served stitchable bundle.')
+    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) })
+    .exitOverride()
+    .addHelpText('after', `\nEvery command has --help with examples.\n${EXIT_CODES}`);
+  const command = (name: string, text: string) => program.command(name).description(text).exitOverride();
+
+  addImport(command('import', 'makes a bundle of pretrained networks, or of an SN-Net checkpoint with its routes'), io, done);
+
+  command('stitch', 'adds stitches between the anchors of a bundle, fitted by least squares on images')
+    .argument('<bundle>', 'folder of a bundle; its own stitches, if any, are replaced')
+    .requiredOption('--images <path>', 'calibration images: a folder of JPEG files, or a .jpk file; no labels are used')
+    .requiredOption('--out <folder>', 'folder of the new bundle')
+    .option('--kernel <blocks>', 'blocks a stitching window spans', count, 2)
+    .option('--stride <blocks>', 'blocks from one window to the next', count, 1)
+    .option('--count <images>', 'images to fit on, drawn at random', count, 100)
+    .option('--seed <number>', 'seed of the draw', seed, 0)
+    .option('--batch <images>', 'images a pass of the network', count, 8)
+    .option('--ridge <share>', 'ridge on the weights, relative to the mean square of the activations', ridge, 0)
+    .addOption(
+      new Option('--init <way>', 'random is for comparison').choices(['least-squares', 'random']).default('least-squares'),
+    )
+    .option('--no-final-norm', 'stitched routes skip the final norm, as in the official DeiT checkpoint')
+    .option('--name <name>', 'name of the new bundle (default: that of the old one)')
+    .option('--group <blocks>', 'blocks a shard (default: as in the old bundle)', count)
+    .addOption(forceOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        'stitch anchors --images calibration/ --out family',
+        'stitch anchors --images train-0.jpk --count 400 --kernel 3 --out family',
+      ),
+    )
+    .action(async (bundle: string, options: StitchArguments) => done(await stitch(bundle, options, io)));
+
+  command('evaluate', 'measures every route on labelled images and writes the accuracies into the manifest')
+    .argument('<bundle>', 'folder of a bundle')
+    .requiredOption('--images <path>', 'labelled images: a folder per class (named by label or class number), or a .jpk file')
+    .option('--count <images>', 'only so many, drawn evenly by chance', count)
+    .option('--batch <images>', 'images a pass of the network', count, 16)
+    .option('--chunk <images>', 'images after which progress is kept', count, 256)
+    .option('--plot <file>', 'SVG of accuracy against multiply-accumulates')
+    .option('--side-file <file>', 'where progress is kept until the end (default: <bundle>.evaluation.jsonl)')
+    .option('--restart', 'throw kept progress away', false)
+    .addOption(new Option('--backend <name>', 'what computes (default: wasm where it starts)').choices(['wasm', 'cpu']))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples('evaluate family --images val.jpk --plot accuracy.svg', 'evaluate family --images val/ --count 1000 --json'),
+    )
+    .action(async (bundle: string, options: EvaluateArguments) => done(await evaluate(bundle, options, io)));
+
+  command('pack', 'writes a bundle anew: other shard sizes, name or version')
+    .argument('<bundle>', 'folder of a bundle')
+    .requiredOption('--out <folder>', 'folder of the new bundle')
+    .option('--group <blocks>', 'blocks a shard', count, 3)
+    .option('--name <name>', 'name of the new bundle')
+    .option('--bundle-version <version>', 'version of the new bundle')
+    .addOption(forceOption())
+    .addOption(jsonOption())
+    .addHelpText('after', examples('pack family --group 2 --out family-fine'))
+    .action(async (bundle: string, options: PackArguments) => done(await pack(bundle, options, io)));
+
+  command('inspect', 'shows a picture of the family and a table of its routes')
+    .argument('<bundle>', 'folder of a bundle')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('inspect public/models/photos-64-128'))
+    .action(async (bundle: string, options: { readonly json: boolean }) => done(await inspect(bundle, options, io)));
+
+  command('verify', 'checks every file’s hash and runs the check vectors on the reference executor')
+    .argument('<bundle>', 'folder of a bundle')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('verify public/models/photos-64-128'))
+    .action(async (bundle: string, options: { readonly json: boolean }) => done(await verify(bundle, options, io)));
+  return program;
+}
+
+function addImport(command: Command, io: Io, done: (code: number) => void): void {
+  command
+    .argument('<checkpoint...>', 'smallest first: safetensors or PyTorch files, hf:owner/name[@revision], or https addresses')
+    .requiredOption('--out <folder>', 'folder of the new bundle')
+    .requiredOption('--name <name>', 'name of the bundle')
+    .option('--bundle-version <version>', 'version of the bundle', '1.0.0')
+    .option('--license <text>', 'terms of the weights, shown to users')
+    .option('--id <ids>', 'ids of the anchors, such as ti,s,b', words)
+    .option('--heads <counts>', 'attention heads of the anchors, such as 3,6,12, where the width does not tell', counts)
+    .option('--eps <number>', 'epsilon of every LayerNorm (default: 1e-6)', positive)
+    .option('--labels <file>', 'JSON list of class names (default: those beside the checkpoint, else numbers)')
+    .option('--crop <share>', 'central share of the shorter side (default: what the checkpoint says, else 0.875)', positive)
+    .addOption(new Option('--filter <name>', 'how images are resized').choices(['bilinear', 'bicubic']))
+    .option('--mean <r,g,b>', 'of the normalisation (default: ImageNet’s)', triple)
+    .option('--std <r,g,b>', 'of the normalisation (default: ImageNet’s)', triple)
+    .option('--kernel <blocks>', 'stitching window of an SN-Net checkpoint', count, 2)
+    .option('--stride <blocks>', 'stride of its windows', count, 1)
+    .option('--final-norm', 'stitched routes apply the final norm (default: as published)')
+    .option('--no-final-norm', 'stitched routes skip it')
+    .option('--entry <key>', 'entry of a PyTorch file that holds the tensors')
+    .option('--sha256 <hash>', 'of the file that is fetched')
+    .option('--cache <folder>', 'where downloads are kept')
+    .option('--group <blocks>', 'blocks a shard', count, 3)
+    .addOption(forceOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        'import hf:timm/deit_tiny_patch16_224.fb_in1k hf:timm/deit_small_patch16_224.fb_in1k --name deit --out anchors',
+        'import snnet_deit.pth --name sn-net-deit --id ti,s,b --out sn-net-deit',
+      ),
+    )
+    .action(async (checkpoints: string[], options: ImportArguments) => {
+      const { importCommand } = await import('./import-command');
+      done(await importCommand(checkpoints, options, io));
+    });
+}
+
+/** Runs one command line and returns the exit code; errors are told through `io`. */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  let code = 0;
+  const program = createProgram(io, (result) => (code = result));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    io.progress.end();
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!(error instanceof StitchError)) throw error;
+    io.err(`model: ${error.message}`);
+    return error.code === 'aborted' ? INTERRUPTED : 1;
+  }
+}

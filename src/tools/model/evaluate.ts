@@ -1,0 +1,158 @@
+/** Accuracy of every route of a bundle on labelled images, with the weights as shipped, into its manifest. */
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { softmax } from '../../core/topk';
+import { unitsOf } from '../../model/units';
+import type { ReferenceBackend } from '../../reference/backends';
+import { readPixels, type ImageEntry, type ImageSet } from './images';
+import { manifestText, type ManifestDocument } from './manifest-text';
+import { NodeEngine, startNodeBackend } from './node-engine';
+import { paretoFront } from './pareto';
+import { throwIfStopped, writeWhole } from './partial';
+import type { ReadFamily } from './read-bundle';
+import { openSideFile } from './side-file';
+
+export interface EvaluateOptions {
+  /** Every entry has a label below the number of classes. */
+  readonly images: ImageSet;
+  /** Images a pass of the network. */
+  readonly batch: number;
+  /** Images after which progress is kept. */
+  readonly chunk: number;
+  /** Where progress is kept until the end. */
+  readonly sideFile: string;
+  readonly restart: boolean;
+  readonly backend?: ReferenceBackend;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (phase: string, share: number) => void;
+}
+
+export interface RouteResult {
+  readonly id: string;
+  readonly macs: number;
+  /** Shares of 1. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy, natural logarithm. */
+  readonly loss: number;
+  readonly pareto: boolean;
+}
+
+/** Sums over one chunk of images, by route: right at first, right among five, sum of losses. */
+interface Part {
+  readonly from: number;
+  readonly count: number;
+  readonly sums: Readonly<Record<string, readonly [number, number, number]>>;
+}
+
+const TOP = 5;
+
+/**
+ * Runs every route on every image and returns the results in the manifest's order. An earlier run that was stopped is taken up.
+ * Errors: argument-invalid (another evaluation's side file), frame-invalid (an image that cannot be read), aborted; what is
+ * finished stays in the side file.
+ */
+export async function evaluateBundle({ manifest, draft }: ReadFamily, options: EvaluateOptions): Promise<RouteResult[]> {
+  const { images, batch, chunk, signal, onProgress } = options;
+  const { entries } = images;
+  const backend = await startNodeBackend(options.backend);
+  const weights = createHash('sha256').update(manifest.shards.map(({ sha256 }) => sha256).join());
+  const task = {
+    weights: weights
+      .update(JSON.stringify([manifest.input, manifest.routes.map(({ id, finalNorm }) => [id, finalNorm])]))
+      .digest('hex'),
+    images: digestOf(images),
+    count: entries.length,
+    chunk,
+    backend,
+  };
+  const side = await openSideFile<Part>(options.sideFile, task, options.restart);
+  const parts = new Map(side.parts.map((part) => [part.from, part]));
+  const units = [...new Set(manifest.routes.flatMap((route) => unitsOf(route)))];
+  const engine = new NodeEngine(manifest, units, draft.tensors);
+  const share = (from: number, done: number, route: number) =>
+    (from + (done * (route + 1)) / manifest.routes.length) / entries.length;
+  try {
+    for (let from = 0; from < entries.length; from += chunk) {
+      if (parts.has(from)) continue;
+      throwIfStopped(signal);
+      const own = entries.slice(from, from + chunk);
+      const pixels = await readPixels(own, manifest.input);
+      const sums: Record<string, readonly [number, number, number]> = {};
+      for (const [index, route] of manifest.routes.entries()) {
+        throwIfStopped(signal);
+        sums[route.id] = await score((part, count) => engine.logits(route, part, count), own, pixels, batch, manifest.classes);
+        onProgress?.('evaluating', share(from, own.length, index));
+        await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in
+      }
+      const part = { from, count: own.length, sums };
+      parts.set(from, part);
+      await side.add(part);
+    }
+  } finally {
+    engine.dispose();
+  }
+  return summarize(manifest.routes, [...parts.values()], entries.length);
+}
+
+/** Names, classes and their order; the bytes of the images are not read for it. */
+function digestOf({ name, entries }: ImageSet): string {
+  const hash = createHash('sha256').update(name);
+  for (const entry of entries) hash.update(`\n${entry.name} ${entry.label}`);
+  return hash.digest('hex');
+}
+
+async function score(
+  logits: (pixels: Float32Array, count: number) => Promise<Float32Array>,
+  images: readonly ImageEntry[],
+  pixels: Float32Array,
+  batch: number,
+  classes: number,
+): Promise<readonly [number, number, number]> {
+  const length = pixels.length / images.length;
+  let [first, five, loss] = [0, 0, 0];
+  for (let from = 0; from < images.length; from += batch) {
+    const count = Math.min(batch, images.length - from);
+    const all = await logits(pixels.subarray(from * length, (from + count) * length), count); // [B, C]
+    for (let image = 0; image < count; image += 1) {
+      const row = all.subarray(image * classes, (image + 1) * classes); // [B, C] -> [C]
+      const label = images[from + image]!.label!;
+      // Rank of the right class; an equal logit of an earlier class counts as before it, as in a stable sort.
+      let rank = 0;
+      for (let c = 0; c < classes; c += 1) if (row[c]! > row[label]! || (row[c] === row[label] && c < label)) rank += 1;
+      if (rank < 1) first += 1;
+      if (rank < TOP) five += 1;
+      loss -= Math.log(Math.max(softmax(row)[label]!, Number.MIN_VALUE));
+    }
+  }
+  return [first, five, loss];
+}
+
+function summarize(
+  routes: readonly { readonly id: string; readonly macs: number }[],
+  parts: readonly Part[],
+  images: number,
+): RouteResult[] {
+  const round = (value: number) => Math.round(value * 1e5) / 1e5;
+  const rated = routes.map(({ id, macs }) => {
+    const [first, five, loss] = [0, 1, 2].map((at) => parts.reduce((sum, { sums }) => sum + sums[id]![at]!, 0) / images);
+    return { id, macs, top1: round(first!), top5: round(five!), loss: round(loss!) };
+  });
+  const front = new Set(paretoFront(rated));
+  return rated.map((route) => ({ ...route, pareto: front.has(route.id) }));
+}
+
+/** Writes accuracies and the Pareto marks into the manifest, in one step; nothing else of it changes. */
+export async function recordResults(
+  folder: string,
+  document: ManifestDocument,
+  results: readonly RouteResult[],
+): Promise<void> {
+  const byId = new Map(results.map((result) => [result.id, result]));
+  const routes = document.routes.map((route) => {
+    const { pareto: _old, ...rest } = route as typeof route & { readonly pareto?: boolean };
+    const { top1, top5, loss, pareto } = byId.get(route.id)!;
+    return { ...rest, top1, top5, loss, ...(pareto ? { pareto } : {}) };
+  });
+  await writeWhole(join(folder, 'manifest.json'), manifestText({ ...document, routes }));
+}

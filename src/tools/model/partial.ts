@@ -1,0 +1,107 @@
+/**
+ * Folders and files that appear whole or not at all: work goes on beside the target, under a hidden name, and a rename ends it.
+ * What is unfinished is removed when the work fails, is aborted, or the process ends, by Ctrl-C too.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import process from 'node:process';
+import { FORMAT } from '../../bundle/manifest';
+import { StitchError } from '../../core/errors';
+
+const unfinished = new Set<string>();
+let watching = false;
+
+/** `exit` runs synchronously and last, whatever ended the process but SIGKILL. */
+function watch(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    for (const path of unfinished) rmSync(path, { recursive: true, force: true });
+  });
+}
+
+const besides = (target: string, what: string): string =>
+  join(dirname(target), `.${basename(target)}.${what}-${process.pid}-${randomBytes(4).toString('hex')}`);
+
+/** Errors: aborted. */
+export function throwIfStopped(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new StitchError('aborted', 'Stopped before the end; nothing was written.', {}, signal.reason);
+  }
+}
+
+/**
+ * Refuses a target that exists: any file, any folder that is no bundle, and a bundle unless `force`.
+ * Errors: argument-invalid with the remedy.
+ */
+export async function requireFree(target: string, force: boolean): Promise<void> {
+  if (!existsSync(target)) return;
+  const entries = await readdir(target).catch(() => undefined);
+  if (entries?.length === 0) return;
+  const problem = (what: string, remedy: string) => {
+    throw new StitchError('argument-invalid', `${target} ${what}. ${remedy}`, { target });
+  };
+  if (entries === undefined) problem('is a file', 'Name a folder that does not exist yet.');
+  const manifest = await readFile(join(target, 'manifest.json'), 'utf8').catch(() => '');
+  if (!manifest.includes(FORMAT)) problem('exists and holds no bundle', 'Name another folder; this one is never replaced.');
+  if (!force) problem('holds a bundle already', 'Name another folder, or pass --force to replace it.');
+}
+
+/**
+ * Runs `work` on a new folder and puts it at `target`. With `force` a bundle there is replaced; files of it that the new
+ * bundle does not have and that are no part of the old one, such as MODEL_CARD.md, are lost with it.
+ * Errors: argument-invalid (see {@link requireFree}), and whatever `work` throws; then nothing has changed.
+ */
+export async function writeFolder(
+  target: string,
+  { force = false, signal }: { readonly force?: boolean | undefined; readonly signal?: AbortSignal | undefined },
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const path = resolve(target);
+  await requireFree(path, force);
+  watch();
+  const folder = besides(path, 'partial');
+  unfinished.add(folder);
+  try {
+    await mkdir(folder, { recursive: true });
+    await work(folder);
+    throwIfStopped(signal);
+    await swap(folder, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    unfinished.delete(folder);
+  }
+}
+
+async function swap(folder: string, target: string): Promise<void> {
+  if (!existsSync(target)) {
+    await rename(folder, target);
+    return;
+  }
+  const old = besides(target, 'old');
+  await rename(target, old);
+  try {
+    await rename(folder, target);
+  } catch (error) {
+    await rename(old, target);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+/** Replaces one file in one step. */
+export async function writeWhole(target: string, data: string | Uint8Array): Promise<void> {
+  const path = resolve(target);
+  watch();
+  const partial = besides(path, 'partial');
+  unfinished.add(partial);
+  try {
+    await writeFile(partial, data);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+    unfinished.delete(partial);
+  }
+}

@@ -1,0 +1,96 @@
+/** A bundle folder to a family in memory, every file checked against the manifest. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readCheck, readLabels } from '../../bundle/contents';
+import { sha256Hex } from '../../bundle/hash';
+import type { FileRef, Manifest } from '../../bundle/manifest';
+import { parseSafetensors, tensorToF32 } from '../../bundle/safetensors';
+import { validateManifest } from '../../bundle/validate';
+import { StitchError } from '../../core/errors';
+import { requiredTensors } from '../../model/units';
+import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
+import type { ManifestDocument } from './manifest-text';
+
+/** The manifest of a folder, validated, and the document it came from with all its fields. Errors: bundle-invalid. */
+export async function readManifest(folder: string): Promise<{ manifest: Manifest; document: ManifestDocument }> {
+  const path = join(folder, 'manifest.json');
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    const remedy = 'Name the folder of a bundle, the one that holds manifest.json.';
+    throw new StitchError('bundle-invalid', `${path} cannot be read. ${remedy}`, { path }, cause);
+  });
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new StitchError('bundle-invalid', `${path} is not JSON. Write the bundle again.`, { path }, cause);
+  }
+  return { manifest: validateManifest(document, path), document: document as ManifestDocument };
+}
+
+/** The bytes of one file. Errors: bundle-integrity where it is missing or not the file that the manifest names. */
+export async function readVerified(folder: string, { file, bytes, sha256 }: FileRef): Promise<Uint8Array<ArrayBuffer>> {
+  const path = join(folder, file);
+  const fail = (problem: string, cause?: unknown): never => {
+    const remedy = 'The folder is damaged or mixed from two versions; get or write the bundle again.';
+    throw new StitchError('bundle-integrity', `${path}: ${problem}. ${remedy}`, { path }, cause);
+  };
+  const data = await readFile(path).catch((cause: unknown) => fail('it cannot be read', cause));
+  if (data.length !== bytes) fail(`it has ${data.length} bytes, the manifest says ${bytes}`);
+  const copy = new Uint8Array(data); // on a buffer of its own, so that tensors are aligned
+  const found = await sha256Hex(copy);
+  if (found !== sha256) fail(`its SHA-256 is ${found}, the manifest says ${sha256}`);
+  return copy;
+}
+
+export interface ReadFamily {
+  readonly manifest: Manifest;
+  readonly document: ManifestDocument;
+  readonly draft: FamilyDraft;
+  /** Blocks a shard, as it was written. */
+  readonly groupSize: number;
+}
+
+/**
+ * Reads a bundle. Weights come as f32, exactly the f16 of the shards.
+ * Errors: bundle-invalid, bundle-integrity; both name the file.
+ */
+export async function readBundle(folder: string): Promise<ReadFamily> {
+  const { manifest, document } = await readManifest(folder);
+  const { name, version, license, sources, input, classes, anchors, stitches } = manifest;
+  const labels = readLabels(await readVerified(folder, manifest.labels), manifest.labels.file, classes);
+  const tensors = new Map<string, FloatTensor>();
+  for (const shard of manifest.shards) {
+    const found = parseSafetensors(await readVerified(folder, shard), shard.file);
+    for (const unit of shard.units) {
+      for (const tensor of requiredTensors(manifest, unit, found)) {
+        const view = found.get(tensor)!;
+        tensors.set(tensor, { shape: view.shape, data: tensorToF32(view) });
+      }
+    }
+  }
+  const vectors = readCheck(await readVerified(folder, manifest.check), manifest);
+  const source = (document.check as { readonly source?: unknown }).source;
+  const check: CheckDraft = { ...vectors, ...(typeof source === 'string' ? { source } : {}) };
+  const routes = manifest.routes.map(({ macs: _counted, ...route }) => route);
+  const draft: FamilyDraft = {
+    name,
+    version,
+    license,
+    sources: [...sources],
+    input,
+    classes,
+    labels: [...labels],
+    anchors: [...anchors],
+    stitches: [...stitches],
+    routes,
+    tensors,
+    check,
+  };
+  return { manifest, document, draft, groupSize: groupSizeOf(manifest) };
+}
+
+/** The most blocks that any shard holds. */
+function groupSizeOf({ shards }: Manifest): number {
+  const counts = shards.map(({ units }) => units.filter((unit) => /^anchors\..*\.blocks\./.test(unit)).length);
+  return Math.max(1, ...counts);
+}
