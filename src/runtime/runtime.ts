@@ -123,8 +123,6 @@ function assemble(link: Link, info: EngineInfo, profile: Profile, initial: Budge
 
   const monitor = createMonitor((signals) => dispatch({ type: 'signals', now: now(), signals }));
   const controller = createController({ rungs: ladder, budget: initial, now: now(), signals: monitor.signals });
-  // Later than the caller's continuation, so that its listeners hear of the first route too.
-  setTimeout(() => events.emit('switch', controller.first));
 
   const dispatch = (event: ControlEvent): void => {
     const decision: Decision | undefined = controller.dispatch(event);
