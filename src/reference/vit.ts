@@ -51,7 +51,7 @@ export function forward(manifest: Manifest, weights: VitWeights, route: RouteSpe
 }
 
 /** Patch projection, class token, positions. [B, 3, S, S] -> [B·N, D] */
-function embed(pixels: tf.Tensor4D, weights: EmbedWeights, config: VitConfig): tf.Tensor2D {
+export function embed(pixels: tf.Tensor4D, weights: EmbedWeights, config: VitConfig): tf.Tensor2D {
   return tf.tidy(() => {
     const { patch, dim } = config;
     const [batch, , size] = pixels.shape;
@@ -69,7 +69,7 @@ function embed(pixels: tf.Tensor4D, weights: EmbedWeights, config: VitConfig): t
 }
 
 /** One pre-norm transformer block. [B·N, D] -> [B·N, D] */
-function block(tokens: tf.Tensor2D, weights: BlockWeights, config: VitConfig, batch: number): tf.Tensor2D {
+export function block(tokens: tf.Tensor2D, weights: BlockWeights, config: VitConfig, batch: number): tf.Tensor2D {
   return tf.tidy(() => {
     const qkv = linear(layerNorm(tokens, weights.norm1, config.eps), weights.qkv); // [B·N, D] -> [B·N, 3D]
     const mixed = linear(attention(qkv, config.heads, batch), weights.proj); // [B·N, 3D] -> [B·N, D]

@@ -5,7 +5,7 @@ import type { Tensors } from '../bundle/safetensors';
 import { StitchError } from '../core/errors';
 import { WeightStore } from '../reference/weights';
 import type { Activations, StitchToFit } from './fit';
-import { block, embed } from './vit-steps';
+import { block, embed } from '../reference/vit';
 
 /** Images of one batch: normalised pixels f32 [count, 3, size, size]. */
 export interface PixelBatch {

@@ -37,7 +37,7 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     .option('--stride <blocks>', 'blocks from one window to the next', count, 1)
     .option('--count <images>', 'images to fit on, drawn at random', count, 100)
     .option('--seed <number>', 'seed of the draw', seed, 0)
-    .option('--batch <images>', 'images a pass of the network', count, 8)
+    .option('--batch <images>', 'images a pass of the network', count, 2)
     .option('--ridge <share>', 'ridge on the weights, relative to the mean square of the activations', ridge, 0)
     .addOption(
       new Option('--init <way>', 'random is for comparison').choices(['least-squares', 'random']).default('least-squares'),
@@ -60,8 +60,8 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     .argument('<bundle>', 'folder of a bundle')
     .requiredOption('--images <path>', 'labelled images: a folder per class (named by label or class number), or a .jpk file')
     .option('--count <images>', 'only so many, drawn evenly by chance', count)
-    .option('--batch <images>', 'images a pass of the network', count, 16)
-    .option('--chunk <images>', 'images after which progress is kept', count, 256)
+    .option('--batch <images>', 'images a pass of the network; more take memory, not less time', count, 1)
+    .option('--chunk <images>', 'images after which progress is kept', count, 32)
     .option('--plot <file>', 'SVG of accuracy against multiply-accumulates')
     .option('--side-file <file>', 'where progress is kept until the end (default: <bundle>.evaluation.jsonl)')
     .option('--restart', 'throw kept progress away', false)
