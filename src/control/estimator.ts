@@ -12,8 +12,9 @@ import type { Ewma } from '../core/stats';
 import { TUNING } from './tuning';
 import type { Rung } from './types';
 
-/** A bias as it was at `at` (ms); it decays with time. */
+/** A bias of a rung as it was at `at` (ms); it decays with time. */
 interface Bias {
+  readonly id: string;
   readonly value: number;
   readonly at: number;
 }
@@ -32,7 +33,8 @@ export interface Estimate {
   readonly pending: number;
   /** Last observed log slowdown. */
   readonly last: number | null;
-  readonly bias: Readonly<Record<string, Bias>>;
+  /** One a rung that was ever seen; a list because a record of many keys is slow to copy on every frame. */
+  readonly bias: readonly Bias[];
 }
 
 export type Jump = 'none' | 'up' | 'down';
@@ -48,10 +50,10 @@ export function freshEstimate(): Estimate {
     spread: ewma(TUNING.spreadPrior, TUNING.spreadPriorWeight),
     fast: 0,
     run: 0,
-    spikes: 0,
+    spikes: TUNING.spikePrior,
     pending: 0,
     last: null,
-    bias: {},
+    bias: [],
   };
 }
 
@@ -95,25 +97,35 @@ export function observe(before: Estimate, rung: Rung, latencyMs: number, now: nu
   const run = agrees && side === Math.sign(before.run) ? before.run + side : side;
   const fast = before.fast + TUNING.fastGain * (clip(standard, TUNING.fastClip) - before.fast);
   const needed = before.spikes > TUNING.spikyShare && run > 0 ? TUNING.jumpRunSpiky : TUNING.jumpRun;
-  const shared = { spread: nextSpread(before, seen, spread), last: seen };
 
   if (Math.abs(fast) > TUNING.jumpThreshold && Math.abs(run) >= needed && Math.sign(fast) === Math.sign(run)) {
     const level = ewma((seen + (before.last ?? seen)) / 2, 2);
-    const estimate = { ...before, ...shared, level, fast: 0, run: 0, pending: 0 };
+    const { spikes, bias: kept } = before;
+    const estimate = {
+      level,
+      spread: nextSpread(before, seen, spread),
+      fast: 0,
+      run: 0,
+      spikes,
+      pending: 0,
+      last: seen,
+      bias: kept,
+    };
     return { estimate, jump: run > 0 ? 'up' : 'down' };
   }
   const spike = standard > TUNING.fastClip;
   const bounded = clip(residual, TUNING.slowClip * spread);
   return {
     estimate: {
-      ...shared,
       level: ewmaAdd(before.level, before.level.value + bounded, TUNING.slowMemory),
+      spread: nextSpread(before, seen, spread),
       fast,
       run,
       // A spike is counted only when the next frame shows that it was one.
       spikes: spike ? before.spikes : before.spikes + (before.pending - before.spikes) / TUNING.spikeMemory,
       pending: spike ? before.pending + 1 : 0,
-      bias: { ...before.bias, [rung.id]: { value: clip(bias + TUNING.biasGain * bounded, TUNING.biasMost), at: now } },
+      last: seen,
+      bias: withBias(before.bias, { id: rung.id, value: clip(bias + TUNING.biasGain * bounded, TUNING.biasMost), at: now }),
     },
     jump: 'none',
   };
@@ -125,8 +137,16 @@ function nextSpread(before: Estimate, seen: number, spread: number): Ewma {
   return ewmaAdd(before.spread, difference, TUNING.spreadMemory);
 }
 
+function withBias(all: readonly Bias[], bias: Bias): Bias[] {
+  const next = all.slice();
+  const index = next.findIndex(({ id }) => id === bias.id);
+  if (index < 0) next.push(bias);
+  else next[index] = bias;
+  return next;
+}
+
 function biasOf(estimate: Estimate, id: string, now: number): number {
-  const bias = estimate.bias[id];
+  const bias = estimate.bias.find((one) => one.id === id);
   return bias ? bias.value * Math.exp(-Math.max(0, now - bias.at) / TUNING.biasDecayMs) : 0;
 }
 

@@ -10,9 +10,10 @@ import { isBudget, soundSignals, targetFor } from './budget';
 import type { Target } from './budget';
 import { doubt, freshEstimate, medianMs, observe, shiftLevel, spreadOf, tailMs } from './estimator';
 import { sortRungs } from './ladder';
-import { allowed, bestFit, currentIndex, decisionOf, indexOf, rungAt } from './state';
+import { allowed, bestFit, copyOf, currentIndex, decisionOf, indexOf, rungAt, stayMargin } from './state';
 import type { ControlState } from './state';
 import { TUNING } from './tuning';
+import { rememberWorst, worstOf } from './worst';
 
 export interface Step {
   readonly state: ControlState;
@@ -22,10 +23,9 @@ export interface Step {
 /** Events with an impossible value change nothing; one from the past is taken as of now, but a sample from the past is dropped. */
 export function decide(before: ControlState, event: ControlEvent): Step {
   const inOrder = Number.isFinite(event.now) && event.now >= before.now;
+  if (event.type === 'sample') return inOrder ? onSample(before, event.now, event.route, event.latencyMs) : { state: before };
   const state = inOrder ? { ...before, now: event.now } : before;
   switch (event.type) {
-    case 'sample':
-      return inOrder ? onSample(state, event.route, event.latencyMs) : { state };
     case 'budget':
       return onBudget(state, event.budget);
     case 'signals':
@@ -41,27 +41,34 @@ export function decide(before: ControlState, event: ControlEvent): Step {
   }
 }
 
-function onSample(before: ControlState, route: string, latencyMs: number): Step {
+function onSample(before: ControlState, now: number, route: string, latencyMs: number): Step {
+  // A sample comes with every frame: one copy of the state, whose shape never varies, is edited and returned.
+  const state = copyOf(before);
+  state.now = now;
   const index = indexOf(before, route);
-  if (index < 0 || !(latencyMs > 0) || !Number.isFinite(latencyMs) || !before.signals.visible) return { state: before };
+  if (index < 0 || !(latencyMs > 0) || !Number.isFinite(latencyMs) || !before.signals.visible) return { state };
   const isCurrent = route === before.current;
-  const gap = before.lastSampleAt !== null && before.now - before.lastSampleAt > TUNING.gapMs + 4 * latencyMs;
-  const wakes = gap && !before.sparse;
-  const state: ControlState = {
-    ...before,
-    lastSampleAt: before.now,
-    sparse: gap,
-    frames: before.frames + (isCurrent ? 1 : 0),
-    ...(wakes ? { estimate: doubt(before.estimate), ignore: TUNING.ignoreFrames } : {}),
-  };
-  if (state.ignore > 0) return { state: { ...state, ignore: state.ignore - (isCurrent ? 1 : 0) } };
+  const gap = before.lastSampleAt !== null && now - before.lastSampleAt > TUNING.gapMs + 4 * latencyMs;
+  if (gap && !before.sparse) {
+    state.estimate = doubt(before.estimate);
+    state.ignore = TUNING.ignoreFrames;
+  }
+  state.lastSampleAt = now;
+  state.sparse = gap;
+  if (isCurrent) state.frames++;
+  if (state.ignore > 0) {
+    if (isCurrent) state.ignore--;
+    return { state };
+  }
 
   const { estimate, jump } = observe(state.estimate, rungAt(state, index), latencyMs, state.now);
-  const seen = rememberWorst({ ...state, estimate });
+  state.estimate = estimate;
+  rememberWorst(state);
+  const seen: ControlState = state;
   if (!isCurrent || seen.mode.kind === 'lock') return { state: seen };
 
   const here = currentIndex(seen);
-  const fits = tailMs(estimate, rungAt(seen, here), seen.now) <= TUNING.stayMargin * seen.target.targetMs;
+  const fits = tailMs(estimate, rungAt(seen, here), seen.now) <= stayMargin(seen) * seen.target.targetMs;
   const down = fits ? here : bestFit(seen, false);
   if (down < here) {
     const failed = climbFailed(seen);
@@ -69,18 +76,56 @@ function onSample(before: ControlState, route: string, latencyMs: number): Step 
     const reason: DecisionReason = failed ? 'probe-failed' : panic ? 'panic' : 'over-budget';
     return move(failed ? { ...seen, retry: withFailure(seen) } : seen, down, reason, latencyMs);
   }
+  if (seen.waiting && !settling(seen, TUNING.followMs)) {
+    const step = follow({ ...seen, waiting: false }, bestFit(seen, true));
+    if (step.decision) return step;
+  }
   const up = climb(seen);
   return up > here ? move(seen, up, 'headroom', latencyMs) : shed(seen, latencyMs);
 }
 
+/**
+ * A single move of the budget is followed at once, both ways. Of a drag, which is many moves, the first is; after it a climb
+ * waits until `followMs` have passed or it gains enough, and a drop gives up a little more than it must, so that a sweep takes a
+ * few switches, not one a rung.
+ */
 function onBudget(before: ControlState, budget: Budget): Step {
   if (!isBudget(budget)) return { state: before };
-  const state = { ...before, budget, target: targetFor(budget, before.signals) };
-  const step = jumpTo(state, bestFit(state, true), 'budget-changed');
+  const moved = { ...before, budget, target: targetFor(budget, before.signals) };
+  const best = bestFit(moved, true);
+  const to = dragged(moved, best);
+  const state = { ...moved, waiting: best > to };
+  const step = follow(state, to);
   const share = shareFor({ ...step.state, share: 0 });
   if (share === before.share) return step;
   const next = { ...step.state, share, shareAt: state.now };
   return { state: next, decision: decisionOf(next, before.current, 'budget-changed') };
+}
+
+/** Where the budget leads for now; `best` is where it would alone. */
+function dragged(state: ControlState, best: number): number {
+  const here = currentIndex(state);
+  const accuracyOf = (index: number): number => rungAt(state, index).accuracy;
+  if (best > here) {
+    const rests = !settling(state, TUNING.followMs);
+    return rests || accuracyOf(best) - accuracyOf(here) >= TUNING.dragStep ? best : here;
+  }
+  const to = bestFit(state, false);
+  if (to === here || !state.followed?.down || !settling(state, TUNING.dragMs)) return to;
+  const { low } = allowed(state);
+  let lower = to;
+  while (lower > low && accuracyOf(to) - accuracyOf(lower - 1) <= TUNING.dragStep) lower--;
+  return lower;
+}
+
+/** True for `ms` after a switch that a budget caused. */
+function settling({ followed, now }: ControlState, ms: number): boolean {
+  return followed !== null && now - followed.at < ms;
+}
+
+function follow(state: ControlState, to: number): Step {
+  const here = currentIndex(state);
+  return to === here ? { state } : jumpTo({ ...state, followed: { at: state.now, down: to < here } }, to, 'budget-changed');
 }
 
 function onSignals(before: ControlState, given: Signals): Step {
@@ -201,12 +246,15 @@ function climb(state: ControlState): number {
   const excess = worstOf(state) - estimate.level.value;
   // After a reversal the present slowdown alone is not believed: it alternates.
   const wary = state.reversals.some((at) => now - at < TUNING.waryMs) ? Math.exp(Math.max(0, excess)) : 1;
+  if (tailMs(estimate, rungAt(state, here + 1), now) * wary > limit) return here;
   const bar = lowestBarred(state);
   let reach = here;
   while (reach < high && reach + 1 < bar && tailMs(estimate, rungAt(state, reach + 1), now) * wary <= limit) reach++;
   if (reach === here) return here;
+  const gain = rungAt(state, reach).accuracy - rungAt(state, here).accuracy;
+  if (gain < TUNING.smallGain && now - state.switchedAt < TUNING.smallGainDwellMs) return here;
   const roomy = tailMs(estimate, rungAt(state, here), now) * 2 <= target;
-  return here + Math.min(reach - here, Math.max(roomy ? 2 : 1, Math.ceil((reach - here) / 2)));
+  return here + Math.min(reach - here, Math.max(roomy ? 2 : 1, Math.ceil((reach - here) * TUNING.climbShare)));
 }
 
 function climbMargin(spread: number): number {
@@ -243,21 +291,4 @@ function shareFor(state: ControlState): number {
   const share = Math.min(1, Math.max(TUNING.dutyLeast, Math.round(steps * TUNING.dutyStep * 100) / 100));
   // Restoring needs clear room, so that the duty does not flicker between two steps.
   return share > state.share && fit < state.share + 1.5 * TUNING.dutyStep ? state.share : share;
-}
-
-function rememberWorst(state: ControlState): ControlState {
-  const second = Math.floor(state.now / 1000);
-  const level = state.estimate.level.value;
-  const passed = state.worst.length === 0 ? 1 : Math.min(second - state.worstSecond, TUNING.worstSeconds);
-  if (passed === 0) {
-    if (level <= (state.worst[0] ?? -Infinity)) return state;
-    return { ...state, worst: [level, ...state.worst.slice(1)] };
-  }
-  // Seconds without a sample were no better than the last one known.
-  const silent = new Array<number>(Math.max(0, passed - 1)).fill(state.worst[0] ?? level);
-  return { ...state, worst: [level, ...silent, ...state.worst].slice(0, TUNING.worstSeconds), worstSecond: second };
-}
-
-function worstOf(state: ControlState): number {
-  return state.worst.reduce((most, level) => Math.max(most, level), state.estimate.level.value);
 }

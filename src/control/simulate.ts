@@ -1,179 +1,216 @@
-/** A device that does not exist: the controller run over traces of slowdown and budget, with seeded noise. Pure. */
+/** A device that does not exist: a pilot (the controller, a baseline, the oracle) run over a trace with seeded noise. Pure. */
 import type { Budget } from '../core/types';
-import { createController } from './controller';
-import { TUNING } from './tuning';
-import type { Decision, Rung } from './types';
+import { UNKNOWN_SIGNALS, targetFor } from './budget';
+import { sortRungs } from './ladder';
+import { hash32, mulberry32, normal } from './random';
+import type { StartOptions } from './state';
+import { presentRungs } from './traces';
+import type { Trace } from './traces';
+import type { ControlEvent, Decision, Rung } from './types';
 
-export interface Trace {
-  readonly id: string;
-  readonly seconds: number;
-  /** Slowdown of the device at a time, 1 is as profiled. */
-  readonly slowdown: (second: number) => number;
-  readonly budgetMs: (second: number) => number;
-  /** Coefficient of variation of the log-normal noise on latency. */
-  readonly cv: number;
-  /** Share of frames that take `spikeFactor` times as long. */
-  readonly spikes: number;
-  readonly spikeFactor: number;
-}
-
-export interface SimulatedFrame {
-  /** When it began, seconds. */
-  readonly second: number;
-  readonly route: string;
-  readonly latencyMs: number;
-  readonly budgetMs: number;
-  readonly slowdown: number;
-  /** Within two frames after a jump of slowdown or budget of more than a tenth. */
-  readonly grace: boolean;
-}
-
-export interface SimulationResult {
-  readonly frames: readonly SimulatedFrame[];
-  readonly decisions: readonly Decision[];
-  /** Frames over budget outside grace, as a share of those frames. */
-  readonly violations: number;
-  /** The part of `violations` in which no rung of the ladder would have been expected to fit. */
-  readonly hopeless: number;
-  /** Route changes a minute. */
-  readonly switchesPerMinute: number;
-  /** A→B→A within two seconds, for causes of the controller's own, a minute. */
-  readonly reversalsPerMinute: number;
-  /** Mean accuracy of the best rung whose true p95 fits, minus ours, in points (share × 100). */
-  readonly regret: number;
-}
-
-const FRAME_MS = 1000 / 30;
-const GRACE_FRAMES = 2;
-const GRACE_JUMP = 1.1;
-const REVERSAL_MS = 2000;
-
-/** Frames arrive at 30 a second; one is in flight at a time, and those that arrive meanwhile are dropped. */
-export function simulate(trace: Trace, rungs: readonly Rung[], seed: number): SimulationResult {
-  const random = mulberry32(seed);
-  const budgetAt = (second: number): Budget => ({ latencyMs: trace.budgetMs(second), energy: 'balanced' });
-  const controller = createController({ rungs, budget: budgetAt(0), now: 0 });
-  const byId = new Map(rungs.map((rung) => [rung.id, rung]));
-  const logSd = Math.sqrt(Math.log(1 + trace.cv ** 2));
-  const frames: SimulatedFrame[] = [];
-  const decisions: Decision[] = [controller.first];
-  let budget = trace.budgetMs(0);
-  let slowdown = trace.slowdown(0);
-  let grace = 0;
-  for (let tick = 0; tick * FRAME_MS < trace.seconds * 1000;) {
-    const now = tick * FRAME_MS;
-    const second = now / 1000;
-    const nextBudget = trace.budgetMs(second);
-    const nextSlowdown = trace.slowdown(second);
-    if (jumped(budget, nextBudget) || jumped(slowdown, nextSlowdown)) grace = GRACE_FRAMES;
-    if (nextBudget !== budget) {
-      const decision = controller.dispatch({ type: 'budget', now, budget: budgetAt(second) });
-      if (decision) decisions.push(decision);
-    }
-    budget = nextBudget;
-    slowdown = nextSlowdown;
-    const rung = byId.get(controller.route);
-    if (!rung) throw new Error(`The controller chose ${controller.route}, which is not on the ladder.`);
-    const spike = random() < trace.spikes ? trace.spikeFactor : 1;
-    const latencyMs = rung.costMs * slowdown * spike * Math.exp(logSd * normal(random));
-    frames.push({ second, route: rung.id, latencyMs, budgetMs: budget, slowdown, grace: grace > 0 });
-    grace = Math.max(0, grace - 1);
-    const decision = controller.dispatch({ type: 'sample', now: now + latencyMs, route: rung.id, latencyMs });
-    if (decision) decisions.push(decision);
-    tick = Math.max(tick + 1, Math.ceil((now + latencyMs) / FRAME_MS));
-  }
-  return { frames, decisions, ...measure(frames, decisions, rungs, trace, logSd) };
-}
-
-function measure(
-  frames: readonly SimulatedFrame[],
-  decisions: readonly Decision[],
-  rungs: readonly Rung[],
-  trace: Trace,
-  logSd: number,
-): Omit<SimulationResult, 'frames' | 'decisions'> {
-  const tail = Math.exp(TUNING.z * logSd);
-  const accuracy = new Map(rungs.map((rung) => [rung.id, rung.accuracy]));
-  const lowest = rungs.reduce((least, rung) => (rung.costMs < least.costMs ? rung : least));
-  let judged = 0;
-  let missed = 0;
-  let hopeless = 0;
-  let regret = 0;
-  for (const frame of frames) {
-    const fits = (rung: Rung) => rung.costMs * frame.slowdown * tail <= frame.budgetMs;
-    const oracle = rungs.reduce((best, rung) => (fits(rung) && rung.accuracy > best ? rung.accuracy : best), lowest.accuracy);
-    regret += oracle - (accuracy.get(frame.route) ?? 0);
-    if (frame.grace) continue;
-    judged++;
-    if (frame.latencyMs <= frame.budgetMs) continue;
-    missed++;
-    if (!fits(lowest)) hopeless++;
-  }
-  const switches = decisions.filter((decision) => decision.from !== decision.to);
-  const own = switches.filter((decision) => decision.reason !== 'budget-changed');
-  const reversals = own.filter((decision, i) => {
-    const before = own[i - 1];
-    return before?.to === decision.from && before.from === decision.to && decision.now - before.now <= REVERSAL_MS;
-  });
-  const minutes = trace.seconds / 60;
-  return {
-    violations: missed / Math.max(1, judged),
-    hopeless: hopeless / Math.max(1, judged),
-    switchesPerMinute: switches.length / minutes,
-    reversalsPerMinute: reversals.length / minutes,
-    regret: (100 * regret) / Math.max(1, frames.length),
-  };
-}
-
-function jumped(before: number, after: number): boolean {
-  return Math.max(before / after, after / before) > GRACE_JUMP;
-}
-
-/** The traces of the plan, by their ids there. */
-export const TRACES = {
-  /** Nothing happens but noise. */
-  t1: (budgetMs: number, cv: number, seconds = 60): Trace => still('T1', seconds, cv, () => 1, budgetMs),
-  /** The device is `factor` times slower from 10 s to 25 s. */
-  t2: (budgetMs: number, factor: number, cv = 0.05): Trace =>
-    still('T2', 40, cv, (second) => (second >= 10 && second < 25 ? factor : 1), budgetMs),
-  /** Slower by `factor` every other half period. */
-  t3: (budgetMs: number, periodSeconds: number, factor = 2, cv = 0.05): Trace =>
-    still('T3', 300, cv, (second) => ((second / periodSeconds) % 1 >= 0.5 ? factor : 1), budgetMs),
-  /** Throttling: 1 → 1.8 over ten minutes, then back to 1.2 over ten more. */
-  t4: (budgetMs: number, cv = 0.1): Trace =>
-    still('T4', 1200, cv, (second) => (second < 600 ? 1 + (0.8 * second) / 600 : 1.8 - (0.6 * (second - 600)) / 600), budgetMs),
-  /** Single frames that take five times as long. */
-  t5: (budgetMs: number, spikes: number, cv = 0.1): Trace => ({
-    ...still('T5', 300, cv, () => 1, budgetMs),
-    spikes,
-  }),
-  /** The slider goes from 10 to 200 ms and back, evenly in ratio, once in `periodSeconds`. */
-  t6Sweep: (periodSeconds: number, cv = 0.1): Trace => ({
-    ...still('T6', 60, cv, () => 1, 0),
-    budgetMs: (second) => 10 * 20 ** (1 - Math.abs(1 - 2 * ((second / periodSeconds) % 1))),
-  }),
-  /** The budget jumps anywhere in 10…200 ms every `everySeconds`. */
-  t6Jumps: (everySeconds: number, seed: number, cv = 0.1): Trace => ({
-    ...still('T6', 60, cv, () => 1, 0),
-    budgetMs: (second) => 10 * 20 ** mulberry32(seed + Math.floor(second / everySeconds) * 7919)(),
-  }),
+/** The constants of the simulator, the same for every trace, ladder and pilot. */
+export const SIMULATION = {
+  /** Frames arrive this often, ms. One is answered at a time; of those that arrive meanwhile only the newest stays. */
+  frameMs: 1000 / 30,
+  /** A first frame on a new route takes this much longer. */
+  switchFactor: 1.1,
+  /** Frames that are not judged after a step from outside… */
+  graceFrames: 2,
+  /** …which is a change by more than this factor between two frames' times. */
+  graceJump: 1.1,
 } as const;
 
-function still(id: string, seconds: number, cv: number, slowdown: (second: number) => number, budgetMs: number): Trace {
-  return { id, seconds, cv, slowdown, budgetMs: () => budgetMs, spikes: 0, spikeFactor: 5 };
+/** Whoever picks routes. `routeAt`, where given, knows the time; else the events have to do. */
+export interface Pilot {
+  readonly route: string;
+  /** Share of frames to classify. */
+  readonly duty: number;
+  routeAt?(tick: number): string;
+  dispatch(event: ControlEvent): Decision | undefined;
 }
 
-/** Uniform 0…1 from a 32-bit seed. */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/** A trace on a grid of frame times, for one ladder. */
+export interface Course {
+  readonly trace: Trace;
+  /** The whole ladder, cheapest first. */
+  readonly rungs: readonly Rung[];
+  readonly ticks: number;
+  readonly slowdown: Float64Array;
+  /** What one inference may take after battery and energy mode: the budget that everybody is judged by. */
+  readonly budgetMs: Float64Array;
+  readonly alive: Uint8Array;
+  /** By tick, then rung: 1 where the rung can be run. Ticks with the same set share one array. */
+  readonly present: readonly Uint8Array[];
+  /** What the pilot is told, with when. */
+  readonly events: ReadonlyMap<number, readonly ControlEvent[]>;
+  /** 1: the device or the budget stepped; 2: the user or the host changed something, which may be followed at once. */
+  readonly steps: Uint8Array;
+}
+
+/** What happened, frame by frame, in columns. */
+export interface Run {
+  readonly course: Course;
+  readonly count: number;
+  readonly tick: Int32Array;
+  readonly rung: Uint8Array;
+  readonly latencyMs: Float64Array;
+  /** Not judged: within {@link SIMULATION}.graceFrames after a step. */
+  readonly grace: Uint8Array;
+  /** 1 where something from outside other than slowdown came since the frame before. */
+  readonly told: Uint8Array;
+  readonly decisions: readonly Decision[];
+}
+
+const userBudget = (trace: Trace, second: number): Budget => ({ latencyMs: trace.budgetMs(second), energy: 'balanced' });
+const secondOf = (tick: number): number => (tick * SIMULATION.frameMs) / 1000;
+
+export function layOut(trace: Trace, ladder: readonly Rung[]): Course {
+  const rungs = sortRungs(ladder);
+  const ticks = Math.ceil((trace.seconds * 1000) / SIMULATION.frameMs - 1e-9);
+  const slowdown = new Float64Array(ticks);
+  const budgetMs = new Float64Array(ticks);
+  const alive = new Uint8Array(ticks);
+  const steps = new Uint8Array(ticks);
+  const present: Uint8Array[] = [];
+  const events = new Map<number, ControlEvent[]>();
+  const tell = (tick: number, event: ControlEvent): void => {
+    events.set(tick, [...(events.get(tick) ?? []), event]);
+    steps[tick] = (steps[tick] ?? 0) | 2;
   };
+  let told = { budget: trace.budgetMs(0), signals: trace.signals && JSON.stringify(trace.signals(0)) };
+  for (let tick = 0; tick < ticks; tick++) {
+    const second = secondOf(tick);
+    const now = tick * SIMULATION.frameMs;
+    const signals = trace.signals?.(second);
+    const budget = userBudget(trace, second);
+    slowdown[tick] = trace.slowdown(second);
+    budgetMs[tick] = targetFor(budget, signals ?? UNKNOWN_SIGNALS).targetMs;
+    alive[tick] = (trace.alive?.(second) ?? true) ? 1 : 0;
+    const before = present[tick - 1];
+    const here = presentAt(trace, rungs.length, second, before);
+    const same = before === here;
+    present.push(here);
+    const next = { budget: budget.latencyMs, signals: signals && JSON.stringify(signals) };
+    if (tick > 0) {
+      if (!same) tell(tick, { type: 'ladder', now, rungs: presentRungs(trace, rungs, second) });
+      if (signals && next.signals !== told.signals) tell(tick, { type: 'signals', now, signals });
+      if (next.budget !== told.budget) tell(tick, { type: 'budget', now, budget });
+      if (jumped(slowdown, tick) || jumped(budgetMs, tick) || !same) steps[tick] = (steps[tick] ?? 0) | 1;
+    }
+    told = next;
+  }
+  for (const { second, why } of trace.resets ?? []) {
+    const tick = Math.ceil((second * 1000) / SIMULATION.frameMs - 1e-9);
+    tell(tick, { type: 'reset', now: tick * SIMULATION.frameMs, why });
+    steps[tick] = (steps[tick] ?? 0) | 1;
+  }
+  return { trace, rungs, ticks, slowdown, budgetMs, alive, present, events, steps };
 }
 
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+/** The set before, itself, where nothing changed. */
+function presentAt({ present }: Trace, all: number, second: number, before: Uint8Array | undefined): Uint8Array {
+  if (before && !present) return before;
+  const here = Uint8Array.from({ length: all }, (_, index) => ((present?.(index, all, second) ?? true) ? 1 : 0));
+  return before?.every((one, index) => one === here[index]) ? before : here;
+}
+
+function jumped(values: Float64Array, tick: number): boolean {
+  const before = values[tick - 1] ?? 1;
+  const after = values[tick] ?? 1;
+  return Math.max(before / after, after / before) > SIMULATION.graceJump;
+}
+
+/** What a pilot knows at the start. */
+export function briefing({ trace, rungs }: Course): StartOptions {
+  const signals = trace.signals?.(0);
+  return { rungs: presentRungs(trace, rungs, 0), budget: userBudget(trace, 0), now: 0, ...(signals ? { signals } : {}) };
+}
+
+/** Log standard deviation of the noise on latency. */
+export function logSdOf(trace: Trace): number {
+  return Math.sqrt(Math.log(1 + trace.cv ** 2));
+}
+
+/** Factor on the latency of the frame that begins at each tick: the same for every pilot, so that they can be compared. */
+export function noiseFor(trace: Trace, ticks: number, seed: number): Float64Array {
+  const random = mulberry32((hash32(`${trace.id} ${trace.variant ?? ''}`) + Math.imul(seed + 1, 0x9e3779b1)) >>> 0);
+  const logSd = logSdOf(trace);
+  const noise = new Float64Array(ticks);
+  for (let tick = 0; tick < ticks; tick++) {
+    const spike = random() < trace.spikes ? trace.spikeFactor : 1;
+    noise[tick] = spike * Math.exp(logSd * normal(random));
+  }
+  return noise;
+}
+
+/** Latency of a rung without noise. A route too light for the device's clocks runs slower than its share. */
+export function quietMs(course: Course, rung: number, tick: number): number {
+  const ms = (course.rungs[rung]?.costMs ?? NaN) * (course.slowdown[tick] ?? 1);
+  const { clocks } = course.trace;
+  return clocks && ms < clocks.below * SIMULATION.frameMs ? ms * clocks.factor : ms;
+}
+
+export function fly(course: Course, noise: Float64Array, pilot: Pilot): Run {
+  const { ticks, rungs, events, steps, alive } = course;
+  const { frameMs, switchFactor, graceFrames } = SIMULATION;
+  const indexOf = new Map(rungs.map(({ id }, index) => [id, index]));
+  const tickOf = new Int32Array(ticks);
+  const rungOf = new Uint8Array(ticks);
+  const latency = new Float64Array(ticks);
+  const graces = new Uint8Array(ticks);
+  const tolds = new Uint8Array(ticks);
+  const decisions: Decision[] = [];
+  const note = (decision: Decision | undefined): void => {
+    if (decision) decisions.push(decision);
+  };
+  let count = 0;
+  let grace = 0;
+  let told = 0;
+  let credit = 0;
+  let seen = 0;
+  /** Tells the pilot what lies before `end`, in order. */
+  const pass = (end: number): void => {
+    for (; seen < end; seen++) {
+      const step = steps[seen] ?? 0;
+      if (step === 0) continue;
+      if (step & 1) grace = graceFrames;
+      if (step & 2) {
+        told = 1;
+        for (const event of events.get(seen) ?? []) note(pilot.dispatch(event));
+      }
+    }
+  };
+  let arrival = -1;
+  for (let at = 0; ;) {
+    const tick = Math.floor(at / frameMs + 1e-9);
+    if (tick >= ticks) break;
+    pass(tick + 1);
+    credit = Math.min(credit + pilot.duty * (tick - arrival), 2);
+    arrival = tick;
+    if (!alive[tick] || credit < 1 - 1e-9) {
+      at = (tick + 1) * frameMs;
+      continue;
+    }
+    credit -= 1;
+    const route = pilot.routeAt?.(tick) ?? pilot.route;
+    const rung = indexOf.get(route);
+    if (rung === undefined || !course.present[tick]?.[rung]) throw new Error(`${route} is not on the ladder at tick ${tick}.`);
+    const fresh = count > 0 && rungOf[count - 1] !== rung;
+    const latencyMs = quietMs(course, rung, tick) * (noise[tick] ?? 1) * (fresh ? switchFactor : 1);
+    tickOf[count] = tick;
+    rungOf[count] = rung;
+    latency[count] = latencyMs;
+    graces[count] = grace > 0 ? 1 : 0;
+    tolds[count] = told;
+    count++;
+    grace = Math.max(0, grace - 1);
+    told = 0;
+    const end = at + latencyMs;
+    const newest = Math.floor(end / frameMs + 1e-9);
+    pass(Math.min(ticks, newest + 1));
+    note(pilot.dispatch({ type: 'sample', now: end, route, latencyMs }));
+    // A frame that came meanwhile waits and starts at once; else the next one is waited for.
+    at = newest > tick ? end : (tick + 1) * frameMs;
+  }
+  return { course, count, tick: tickOf, rung: rungOf, latencyMs: latency, grace: graces, told: tolds, decisions };
 }

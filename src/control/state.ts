@@ -5,7 +5,7 @@ import type { ControlMode, Decision, DecisionReason, Rung, Signals } from './typ
 import type { Target } from './budget';
 import { UNKNOWN_SIGNALS, assertBudget, soundSignals, targetFor } from './budget';
 import type { Estimate } from './estimator';
-import { freshEstimate, medianMs, tailMs } from './estimator';
+import { freshEstimate, medianMs, spreadOf, tailMs } from './estimator';
 import { sortRungs } from './ladder';
 import { TUNING } from './tuning';
 
@@ -37,6 +37,9 @@ export interface ControlState {
   readonly ignore: number;
   /** The last switch that the controller made by itself. */
   readonly lastSwitch: { readonly from: string; readonly to: string; readonly at: number } | null;
+  /** The last switch that a budget caused, and whether a better route waits until the slider has been still for a while. */
+  readonly followed: { readonly at: number; readonly down: boolean } | null;
+  readonly waiting: boolean;
   /** Times of recent reversals. */
   readonly reversals: readonly number[];
   /** Rungs that failed after a climb: not before `until` again. */
@@ -45,6 +48,9 @@ export interface ControlState {
   readonly worst: readonly number[];
   readonly worstSecond: number;
 }
+
+/** A state under construction, before anybody has seen it. */
+export type Draft = { -readonly [Field in keyof ControlState]: ControlState[Field] };
 
 export interface StartOptions {
   readonly rungs: readonly Rung[];
@@ -89,6 +95,8 @@ export function start(options: StartOptions): { state: ControlState; decision: D
     frames: 0,
     ignore: TUNING.ignoreFrames,
     lastSwitch: null,
+    followed: null,
+    waiting: false,
     reversals: [],
     retry: {},
     worst: [],
@@ -103,12 +111,44 @@ export function start(options: StartOptions): { state: ControlState; decision: D
   return { state: settled, decision: decisionOf(settled, settled.current, 'start') };
 }
 
+/** Field by field: a spread of so many fields takes many times as long. */
+export function copyOf(state: ControlState): Draft {
+  return {
+    now: state.now,
+    rungs: state.rungs,
+    current: state.current,
+    budget: state.budget,
+    signals: state.signals,
+    mode: state.mode,
+    target: state.target,
+    share: state.share,
+    shareAt: state.shareAt,
+    estimate: state.estimate,
+    calmCostMs: state.calmCostMs,
+    lastSampleAt: state.lastSampleAt,
+    sparse: state.sparse,
+    switchedAt: state.switchedAt,
+    frames: state.frames,
+    ignore: state.ignore,
+    lastSwitch: state.lastSwitch,
+    followed: state.followed,
+    waiting: state.waiting,
+    reversals: state.reversals,
+    retry: state.retry,
+    worst: state.worst,
+    worstSecond: state.worstSecond,
+  };
+}
+
 export function currentIndex(state: ControlState): number {
   return Math.max(0, indexOf(state, state.current));
 }
 
 export function indexOf(state: ControlState, id: string): number {
-  return state.rungs.findIndex((rung) => rung.id === id);
+  // A loop: this is asked several times a frame.
+  const { rungs } = state;
+  for (let i = 0; i < rungs.length; i++) if (rungs[i]?.id === id) return i;
+  return -1;
 }
 
 export function rungAt(state: ControlState, index: number): Rung {
@@ -132,6 +172,11 @@ export function allowed(state: ControlState): { low: number; high: number } {
   return { low, high: Math.max(low, high) };
 }
 
+/** Share of the target up to which the rung in use may stay. */
+export function stayMargin(state: ControlState): number {
+  return Math.exp(TUNING.staySlack * spreadOf(state.estimate));
+}
+
 /**
  * The highest allowed rung whose predicted p95 fits the target; the lowest allowed when none does. Every rung is held
  * against a fixed share of the target, so a larger target can only widen the choice.
@@ -139,11 +184,12 @@ export function allowed(state: ControlState): { low: number; high: number } {
 export function bestFit(state: ControlState, mayRise: boolean): number {
   const { low, high } = allowed(state);
   const here = currentIndex(state);
-  const dropMargin = state.estimate.level.weight < TUNING.dwellFrames ? TUNING.dropMarginJump : TUNING.dropMargin;
+  const jumped = state.estimate.level.weight < TUNING.dwellFrames;
+  const dropMargin = jumped ? TUNING.dropMarginJump : TUNING.dropMargin;
   let best = low;
   for (let k = low; k <= high; k++) {
     if (k > here && !mayRise) break;
-    const margin = k === here ? TUNING.stayMargin : k < here ? dropMargin : TUNING.jumpMargin;
+    const margin = k === here ? stayMargin(state) : k < here ? dropMargin : TUNING.jumpMargin;
     if (tailMs(state.estimate, rungAt(state, k), state.now) <= margin * state.target.targetMs) best = k;
   }
   return best;

@@ -1,27 +1,42 @@
+/** Changes with every change of a constant or of the policy: a recorded trace replays only under the version it was made with. */
+export const TUNING_VERSION = 2;
+
 /** Every constant of the controller, once. */
 export const TUNING = {
   /** Normal quantile of the share of frames that must fit: 1.645 is 95 %. */
   z: 1.645,
-  /** Keep the rung while its predicted p95 is at most this share of the target. */
-  stayMargin: 1,
+  /** Keep the rung while its predicted p95 exceeds the target by less than this many log-sds: what the estimate itself may err. */
+  staySlack: 0.2,
   /** A rung stepped down to must fit in this share of the target… */
   dropMargin: 0.96,
   /** …and in this share after a jump, while the slowdown rests on fewer than `dwellFrames` samples. */
   dropMarginJump: 0.9,
   /** A rung jumped up to because the user moved the budget (and the first rung) must fit in this share. */
-  jumpMargin: 0.94,
+  jumpMargin: 0.97,
   /** A rung climbed to because frames are fast must fit in this share, when latency is noisy (log-sd ≥ `noisySpread`)… */
-  climbMarginNoisy: 0.85,
+  climbMarginNoisy: 0.93,
   /** …and when it is quiet (log-sd ≤ `quietSpread`): less noise needs a narrower dead band. */
-  climbMarginQuiet: 0.93,
+  climbMarginQuiet: 0.97,
+  /** Share of the way to the dearest rung that would fit which one climb goes. */
+  climbShare: 1,
   quietSpread: 0.05,
   noisySpread: 0.15,
   /** Once the slow mean is worth this many samples (about 4 s without a jump)… */
   restWeight: 60,
   /** …a climb needs this many log-sds of further room. */
   restCaution: 0.4,
+  /** Least time between climbs that moves of the budget cause, ms… */
+  followMs: 1000,
+  /** …unless the climb gains this much accuracy (share)… */
+  dragStep: 0.03,
+  /** …which a drop because of the budget within this time of another gives up in advance: the slider is being dragged down. */
+  dragMs: 2000,
   /** Least time on a rung before a climb, ms. */
   dwellMs: 1000,
+  /** A climb that gains less accuracy (share) than this… */
+  smallGain: 0.01,
+  /** …needs this long on a rung, ms: a ladder that grows rung by rung is not climbed rung by rung. */
+  smallGainDwellMs: 2500,
   /** Least frames on a rung, and since the last jump of the slowdown, before a climb. */
   dwellFrames: 10,
   /** Frames whose latency is not believed after a switch, a gap, a reset or a change of visibility. */
@@ -50,9 +65,9 @@ export const TUNING = {
   /** Gain of the fast mean of standardised residuals. */
   fastGain: 0.4,
   /** The fast mean beyond this many standard deviations says that the slowdown has jumped. */
-  jumpThreshold: 2.2,
+  jumpThreshold: 2.5,
   /** Residuals count for at most this many standard deviations in the fast mean, so one spike cannot be a jump… */
-  fastClip: 4,
+  fastClip: 4.5,
   /** …and for this many in the slow mean. */
   slowClip: 2,
   /** A jump needs this many residuals in a row on one side, each beyond `runSpread` standard deviations… */
@@ -63,6 +78,8 @@ export const TUNING = {
   /** Two residuals in a row belong to one run when they differ by at most this many standard deviations. */
   runAgreement: 4,
   spikyShare: 0.014,
+  /** Share of spikes before anything is known: a new device is held to be spiky until it proves calm. */
+  spikePrior: 0.03,
   /** Memory of the share of spikes, samples. */
   spikeMemory: 200,
   /** Latency's log standard deviation (about its coefficient of variation) before anything is known. */

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createController } from '../../../src/control/controller';
 import { decide } from '../../../src/control/policy';
-import { mulberry32 } from '../../../src/control/simulate';
+import { mulberry32 } from '../../../src/control/random';
 import { start } from '../../../src/control/state';
 import type { ControlState } from '../../../src/control/state';
 import { UNKNOWN_SIGNALS } from '../../../src/control/budget';

@@ -1,7 +1,7 @@
 /** The gates of the plan that the controller has to keep on traces T1, T2, T3, T5 and T6. */
 import { describe, expect, test, vi } from 'vitest';
-import { TRACES, simulate } from '../../../src/control/simulate';
-import type { SimulatedFrame, SimulationResult } from '../../../src/control/simulate';
+import { TRACES, simulate } from './simulation';
+import type { SimulatedFrame, SimulationResult } from './simulation';
 import { LADDER, rungIndex } from './fixture';
 
 // Minutes of frames are simulated; a busy machine may take its time over them.

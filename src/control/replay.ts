@@ -1,0 +1,102 @@
+/** A recorded controller, run again: the same events give the same decisions, to the bit. Pure. */
+import { StitchError } from '../core/errors';
+import { createController } from './controller';
+import type { StartOptions } from './state';
+import { TUNING_VERSION } from './tuning';
+import type { ControlEvent, Decision } from './types';
+
+/** First line of a trace. */
+export interface TraceHeader {
+  readonly type: 'header';
+  readonly format: 'running-stitch-trace/1';
+  /** {@link TUNING_VERSION} of the controller that was recorded. */
+  readonly tuning: number;
+  readonly start: StartOptions;
+}
+
+/** Every further line: an event, or a decision that was made then. */
+export type TraceLine = TraceHeader | ControlEvent | { readonly type: 'decision'; readonly decision: Decision };
+
+export interface Replay {
+  readonly header: TraceHeader;
+  readonly decisions: readonly Decision[];
+  /** Decisions in the trace; empty where only events were recorded. */
+  readonly recorded: readonly Decision[];
+  /** Index of the first decision that is not the recorded one, to the bit; undefined when all are, or none was recorded. */
+  readonly differsAt: number | undefined;
+}
+
+export function headerOf(start: StartOptions): TraceHeader {
+  return { type: 'header', format: 'running-stitch-trace/1', tuning: TUNING_VERSION, start };
+}
+
+/** Throws `argument-invalid`, with the line, on a trace that cannot be read or was made under another tuning. */
+export function replay(lines: Iterable<string>): Replay {
+  let header: TraceHeader | undefined;
+  let controller: ReturnType<typeof createController> | undefined;
+  const decisions: Decision[] = [];
+  const recorded: Decision[] = [];
+  let number = 0;
+  for (const line of lines) {
+    number++;
+    if (line.trim() === '') continue;
+    const entry = parse(line, number);
+    if (!controller) {
+      header = asHeader(entry, number);
+      controller = createController(header.start);
+      decisions.push(controller.first);
+    } else if (entry.type === 'decision') {
+      recorded.push(entry.decision);
+    } else if (entry.type === 'header') {
+      throw broken(number, 'a second header');
+    } else {
+      const decision = controller.dispatch(entry);
+      if (decision) decisions.push(decision);
+    }
+  }
+  if (!header) throw broken(number + 1, 'no header');
+  return { header, decisions, recorded, differsAt: firstDifference(decisions, recorded) };
+}
+
+const KINDS: ReadonlySet<string> = new Set(['header', 'decision', 'sample', 'signals', 'budget', 'mode', 'ladder', 'reset']);
+
+function parse(line: string, number: number): TraceLine {
+  let entry: unknown;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    throw broken(number, 'no JSON');
+  }
+  const type = typeof entry === 'object' && entry !== null && 'type' in entry ? entry.type : undefined;
+  if (typeof type !== 'string' || !KINDS.has(type)) throw broken(number, `of the unknown type '${String(type)}'`);
+  return entry as TraceLine;
+}
+
+function asHeader(entry: TraceLine, number: number): TraceHeader {
+  if (entry.type !== 'header' || entry.format !== 'running-stitch-trace/1')
+    throw broken(number, 'no header of running-stitch-trace/1');
+  if (entry.tuning !== TUNING_VERSION) {
+    throw broken(
+      number,
+      `from tuning ${entry.tuning}, and this is tuning ${TUNING_VERSION}: replay it with the version that made it`,
+    );
+  }
+  return entry;
+}
+
+function broken(line: number, what: string): StitchError {
+  return new StitchError('argument-invalid', `Line ${line} of the trace is ${what}.`, { argument: 'trace', line });
+}
+
+/** JSON compares numbers to the bit: it prints the shortest text that reads back as the same double. */
+function firstDifference(decisions: readonly Decision[], recorded: readonly Decision[]): number | undefined {
+  if (recorded.length === 0) return undefined;
+  const length = Math.max(decisions.length, recorded.length);
+  for (let i = 0; i < length; i++) if (JSON.stringify(sorted(decisions[i])) !== JSON.stringify(sorted(recorded[i]))) return i;
+  return undefined;
+}
+
+/** The order of keys is no part of a decision. */
+function sorted(decision: Decision | undefined): unknown {
+  return decision && Object.entries(decision).sort(([a], [b]) => (a < b ? -1 : 1));
+}
