@@ -33,7 +33,7 @@ export interface ShardStore {
   usage(): Promise<StoreUsage>;
   /** Drops everything. Errors: storage. */
   clear(): Promise<void>;
-  /** Why nothing is cached in this session; undefined while the store works. */
+  /** Why nothing is cached any more; undefined while the store works. */
   readonly problem: string | undefined;
 }
 
