@@ -5,7 +5,7 @@
 import { StitchError } from '../core/errors';
 
 /** Bytes per element of every element type that is read. */
-const ELEMENT_BYTES = {
+export const ELEMENT_BYTES = {
   F64: 8,
   F32: 4,
   F16: 2,

@@ -1,24 +1,8 @@
 /** Element types of checkpoints, and their way to f32. */
-import { type Dtype, tensorToF32 } from '../../bundle/safetensors';
+import { type Dtype, ELEMENT_BYTES, tensorToF32 } from '../../bundle/safetensors';
 
 /** The names of safetensors, for PyTorch files too. */
 export type ItemType = Dtype;
-
-export const ITEM_BYTES: Readonly<Record<ItemType, number>> = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U64: 8,
-  U32: 4,
-  U16: 2,
-  U8: 1,
-  BOOL: 1,
-};
 
 const FLOATS: readonly ItemType[] = ['F64', 'F32', 'F16', 'BF16'];
 
@@ -29,5 +13,5 @@ export function floats(type: ItemType, bytes: Uint8Array<ArrayBuffer>): Float32A
   // A double beyond f32 becomes infinite and is refused with the others.
   if (type === 'F64') return new Float32Array(new Float64Array(bytes.buffer));
   if (type === 'F32') return new Float32Array(bytes.buffer);
-  return tensorToF32({ dtype: type, shape: [bytes.length / ITEM_BYTES[type]], data: bytes });
+  return tensorToF32({ dtype: type, shape: [bytes.length / ELEMENT_BYTES[type]], data: bytes });
 }

@@ -3,7 +3,8 @@
  * bundle/safetensors.ts, but the data need not be aligned, because older writers did not. Source: the format's README.
  */
 import { invalid, type RandomFile } from './file';
-import { floats, isFloat, ITEM_BYTES, type ItemType } from './floats';
+import { ELEMENT_BYTES } from '../../bundle/safetensors';
+import { floats, isFloat, type ItemType } from './floats';
 import type { NamedTensor } from './source';
 
 const PREFIX = 8;
@@ -87,13 +88,13 @@ function* topLevelKeys(text: string): Generator<string> {
 
 function readEntry(value: unknown, name: string, room: number, fail: Fail) {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof dtype !== 'string' || !Object.hasOwn(ITEM_BYTES, dtype)) return fail(`its dtype is ${show(dtype)}`, name);
+  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) return fail(`its dtype is ${show(dtype)}`, name);
   if (!isCounts(shape) || shape.length > MAX_RANK) return fail(`its shape is ${show(shape)}`, name);
   if (!isCounts(offsets) || offsets.length !== 2) return fail(`its data_offsets are ${show(offsets)}`, name);
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > room) return fail(`its data_offsets are [${begin}, ${end}], but the data are ${room} bytes`, name);
   const type = dtype as ItemType;
-  const expected = shape.reduce((product, size) => product * size, ITEM_BYTES[type]);
+  const expected = shape.reduce((product, size) => product * size, ELEMENT_BYTES[type]);
   if (expected === end - begin) return { dtype: type, shape, begin, end };
   return fail(`${type} [${shape.join(', ')}] takes ${expected} bytes, but its data_offsets give it ${end - begin}`, name);
 }

@@ -3,7 +3,8 @@
  * by `pickle.ts`, so nothing in it runs. Source: torch/serialization.py and torch/_utils.py, the layout only.
  */
 import { invalid, type RandomFile } from './file';
-import { floats, isFloat, ITEM_BYTES, type ItemType } from './floats';
+import { ELEMENT_BYTES } from '../../bundle/safetensors';
+import { floats, isFloat, type ItemType } from './floats';
 import { type PickleHost, unpickle, type Unpickled } from './pickle';
 import { childrenOf, InertRecord, PickleDict, PickleGlobal, PickleTuple, visit } from './pickle-values';
 import type { NamedTensor } from './source';
@@ -227,7 +228,7 @@ function cachedStorages(
     const entry = zip.entries.get(name);
     if (entry === undefined)
       return invalid(file, name, 'the pickle refers to it, and it is not there', 'The file is damaged: fetch it again.');
-    const expected = items * ITEM_BYTES[type];
+    const expected = items * ELEMENT_BYTES[type];
     if (entry.bytes === expected) return entry;
     return invalid(
       file,
