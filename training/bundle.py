@@ -177,7 +177,8 @@ def family_of(manifest: dict, tensors: dict[str, np.ndarray]) -> Family:
         c = a["config"]
         configs[a["id"]] = Config(c["dim"], c["heads"], c["depth"], c["patch"], manifest["input"]["size"],
                                   manifest["classes"], c["eps"])
-    family = Family(configs, manifest["stitches"], manifest["routes"]).eval()
+    plain = [{k: r[k] for k in ("id", "path", "finalNorm")} for r in manifest["routes"]]
+    family = Family(configs, manifest["stitches"], plain, (manifest["input"]["mean"], manifest["input"]["std"])).eval()
     for a, c in configs.items():
         family.anchors[a].load_state_dict(anchor_state(a, tensors, c.depth))
     with torch.no_grad():

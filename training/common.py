@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import data
+from snnet import Family
 
 
 def setup() -> tuple[int, int, torch.device]:
@@ -140,12 +141,12 @@ class Ema:
 
 @torch.no_grad()
 def evaluate(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, device: torch.device, batch: int = 250,
-             ) -> dict[str, float]:
-    """top1, top5 (shares of 1) and mean cross-entropy on uint8 images [N, 64, 64, 3], labels [N]; no augmentation."""
+             statistics: data.Statistics = data.IMAGENET) -> dict[str, float]:
+    """top1, top5 (shares of 1) and mean cross-entropy on uint8 images [N, H, W, 3], labels [N]; no augmentation."""
     top1 = top5 = loss = 0.0
     for i in range(0, len(y), batch):
         target = y[i : i + batch].to(device)
-        logits = forward(data.normalise(x[i : i + batch].to(device))).float()
+        logits = forward(data.normalise(x[i : i + batch].to(device), statistics)).float()
         loss += F.cross_entropy(logits, target, reduction="sum").item()
         hit = logits.topk(5, 1).indices == target[:, None]
         top1 += hit[:, 0].sum().item()
@@ -154,13 +155,13 @@ def evaluate(forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, device: 
 
 
 @torch.no_grad()
-def evaluate_routes(family: nn.Module, x: Tensor, y: Tensor, device: torch.device, batch: int = 125, log: str = "",
+def evaluate_routes(family: Family, x: Tensor, y: Tensor, device: torch.device, batch: int = 125, log: str = "",
                     ) -> dict[str, dict[str, float]]:
     """Route id -> top1, top5, loss for every route of a Family; shared front parts are computed once per batch."""
     sums: dict[str, list[float]] = {r["id"]: [0.0, 0.0, 0.0] for r in family.routes}
     for i in range(0, len(y), batch):
         target = y[i : i + batch].to(device)
-        for route, logits in family.forward_all(data.normalise(x[i : i + batch].to(device))):
+        for route, logits in family.forward_all(data.normalise(x[i : i + batch].to(device), family.statistics)):
             hit = logits.topk(5, 1).indices == target[:, None]
             s = sums[route]
             s[0] += hit[:, 0].sum().item()

@@ -1,7 +1,8 @@
-"""Tiny ImageNet: `.jpk` containers -> uint8 arrays, and the batch maker with its augmentation.
+"""Labelled images -> uint8 arrays, and the batch maker with its augmentation.
 
 `python data.py --data DIR --cache DIR` decodes every image once into the cache folder (keep it outside the
-repository): {split}_x.npy uint8 [N, 64, 64, 3] (RGB) and {split}_y.npy int64 [N].
+repository): {split}_x.npy uint8 [N, size, size, 3] (RGB) and {split}_y.npy int64 [N]. DIR holds either `.jpk`
+containers (train-*.jpk, val.jpk; Tiny ImageNet) or the folders train/ and val/ with one folder per class.
 """
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageOps
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-SIZE = 64
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and standard deviation per channel, on values in 0..1."""
+IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def read_jpk(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -39,9 +41,7 @@ def read_jpk(path: Path) -> Iterator[tuple[int, bytes]]:
         q += k
 
 
-def decode(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    from PIL import Image
-
+def decode_jpk(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     xs, ys = [], []
     for f in files:
         for label, jpeg in read_jpk(f):
@@ -50,12 +50,25 @@ def decode(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(xs), np.asarray(ys, np.int64)
 
 
-def prepare(data: Path, cache: Path) -> None:
+def decode_folders(root: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """One folder per class, classes in the order of their names; shorter side to `size`, central square."""
+    xs, ys = [], []
+    for label, folder in enumerate(sorted(p for p in root.iterdir() if p.is_dir())):
+        for f in sorted(folder.rglob("*")):
+            if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"):
+                xs.append(np.asarray(ImageOps.fit(Image.open(f).convert("RGB"), (size, size), Image.Resampling.BICUBIC)))
+                ys.append(label)
+    if not xs:
+        raise SystemExit(f"{root}: no images. Put one folder per class there, with .jpg, .png or .webp files.")
+    return np.stack(xs), np.asarray(ys, np.int64)
+
+
+def prepare(root: Path, cache: Path, size: int) -> None:
     cache.mkdir(parents=True, exist_ok=True)
-    for split, files in {"val": [data / "val.jpk"], "train": sorted(data.glob("train-*.jpk"))}.items():
+    for split, files in {"val": [root / "val.jpk"], "train": sorted(root.glob("train-*.jpk"))}.items():
         if (cache / f"{split}_y.npy").exists():
             continue
-        x, y = decode(files)
+        x, y = decode_folders(root / split, size) if (root / split).is_dir() else decode_jpk(files)
         np.save(cache / f"{split}_x.npy", x)
         np.save(cache / f"{split}_y.npy", y)
         print(f"{split}: {len(y)} images, {y.max() + 1} classes")
@@ -67,21 +80,18 @@ def load(cache: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x), torch.from_numpy(np.load(cache / f"{split}_y.npy"))
 
 
-def load_labels(data: Path) -> list[str]:
-    return [c["display"] for c in json.loads((data / "labels.json").read_text())]
-
-
-def normalise(x: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, H, W, 3] -> f32 [B, 3, H, W], ImageNet mean and standard deviation."""
-    mean = torch.tensor(MEAN, device=x.device) * 255
-    std = torch.tensor(STD, device=x.device) * 255
+def normalise(x: torch.Tensor, statistics: Statistics = IMAGENET) -> torch.Tensor:
+    """uint8 [B, H, W, 3] -> f32 [B, 3, H, W]."""
+    mean, std = (torch.tensor(v, device=x.device) * 255 for v in statistics)
     return ((x.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
-def augment(x: torch.Tensor, size: int, gen: torch.Generator, min_scale: float = 0.5) -> torch.Tensor:
-    """Random resized crop (area `min_scale`..1, aspect 4/5..5/4) and horizontal flip of uint8 [B, 64, 64, 3] -> f32
-    [B, 3, size, size]. At 32 pixels the crop is sampled at 64 and averaged 2 x 2 (no aliasing)."""
-    b = x.shape[0]
+def augment(x: torch.Tensor, size: int, gen: torch.Generator, min_scale: float = 0.5, statistics: Statistics = IMAGENET,
+            ) -> torch.Tensor:
+    """Random resized crop (area `min_scale`..1, aspect 4/5..5/4) and horizontal flip of uint8 [B, full, full, 3] -> f32
+    [B, 3, size, size]. At half the full size and below, the crop is sampled at twice `size` and averaged 2 x 2 (no
+    aliasing)."""
+    b, full = x.shape[0], x.shape[1]
     r = torch.rand(5, b, generator=gen).to(x.device)
     side = torch.sqrt(min_scale + (1 - min_scale) * r[0])
     aspect = torch.exp((r[1] * 2 - 1) * 0.2231 / 2)
@@ -90,9 +100,9 @@ def augment(x: torch.Tensor, size: int, gen: torch.Generator, min_scale: float =
     theta = torch.zeros(b, 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 1, 1] = w * flip, h
     theta[:, 0, 2], theta[:, 1, 2] = (1 - w) * (2 * r[2] - 1), (1 - h) * (2 * r[3] - 1)
-    inner = 2 * size if size <= SIZE // 2 else size
+    inner = 2 * size if size <= full // 2 else size
     grid = F.affine_grid(theta, [b, 3, inner, inner], align_corners=False)
-    out = F.grid_sample(normalise(x), grid, padding_mode="border", align_corners=False)
+    out = F.grid_sample(normalise(x, statistics), grid, padding_mode="border", align_corners=False)
     return F.avg_pool2d(out, 2) if inner != size else out
 
 
@@ -109,8 +119,9 @@ def batches(x: torch.Tensor, y: torch.Tensor, batch: int, seed: int, rank: int =
 
 
 if __name__ == "__main__":
-    ap = argparse.ArgumentParser(description="decode the .jpk files once")
+    ap = argparse.ArgumentParser(description="decode the images once")
     ap.add_argument("--data", type=Path, required=True)
     ap.add_argument("--cache", type=Path, required=True)
+    ap.add_argument("--size", type=int, default=64, help="pixels of a side, for folders of photographs")
     a = ap.parse_args()
-    prepare(a.data, a.cache)
+    prepare(a.data, a.cache, a.size)

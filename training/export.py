@@ -1,6 +1,6 @@
 """Writes a bundle (docs/bundle-format.md) from a trained family.
 
-    python export.py --family RUNS/family.pt --labels DATA/labels.json --out ../public/models/photos-64-128
+    python export.py --family RUNS/family.pt --labels DATA/labels.json --name photos --out ../public/models/photos
 
 Weights are rounded to f16. The check vectors are this PyTorch model's logits, f32 arithmetic on the rounded weights, for
 two images made by formula. Accuracies are added afterwards by evaluate.py, the model card by card.py.
@@ -16,8 +16,7 @@ import torch
 
 import data
 from bundle import family_of, family_tensors, read_bundle, write_bundle
-from snnet import Family, enumerate_family, route_macs
-from vit import CONFIGS
+from snnet import Family, route_macs
 
 LICENSE = ("Weights for demonstration and non-commercial research and education only: they were trained on Tiny ImageNet, "
            "a subset of ImageNet (ILSVRC), whose terms allow no other use. See MODEL_CARD.md.")
@@ -25,6 +24,7 @@ SOURCES = ["Trained from scratch by this repository's training/ on Tiny ImageNet
            "Tiny ImageNet is a down-scaled subset of ImageNet (ILSVRC): non-commercial research and education only; the "
            "copyright of each photograph stays with its owner",
            "Method: Pan, Cai, Zhuang, Stitchable Neural Networks, CVPR 2023"]
+TUNED = "Anchors and stitch layers fine-tuned together by this repository's training/train_stitched.py"
 
 
 def procedural_images(size: int, count: int = 2) -> np.ndarray:
@@ -39,37 +39,51 @@ def procedural_images(size: int, count: int = 2) -> np.ndarray:
     return np.round(np.stack(out) * 255).astype(np.uint8)
 
 
+def check_routes(family: Family) -> list[str]:
+    """Every anchor, and for each pair of neighbours one shallow and one deep stitched route: each kind of unit is checked."""
+    pairs: dict[tuple[str, ...], list[str]] = {}
+    for r in family.routes:
+        pairs.setdefault(tuple(p["anchor"] for p in r["path"][::2]), []).append(r["id"])
+    return [i for ids in pairs.values() for i in dict.fromkeys([ids[len(ids) // 3], ids[2 * len(ids) // 3]])]
+
+
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--family", type=Path, required=True, help="family.pt, or family.init.pt for stitches as fitted")
-    ap.add_argument("--labels", type=Path, required=True, help="labels.json of the data")
+    origin = ap.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--labels", type=Path, help="labels.json of Tiny ImageNet: a family trained from scratch")
+    origin.add_argument("--base", type=Path, help="bundle the training started from: its labels, input, licence and sources")
     ap.add_argument("--out", type=Path, required=True)
-    ap.add_argument("--name", default="photos-64-128")
+    ap.add_argument("--name", required=True)
     ap.add_argument("--version", default="1.0.0")
     ap.add_argument("--group", type=int, default=3, help="blocks per shard")
     ap.add_argument("--check", nargs="+", default=None, help="routes of the check vectors")
     a = ap.parse_args()
     torch.set_num_threads(1)
     s = torch.load(a.family, map_location="cpu", weights_only=True)
-    configs = {n: CONFIGS[n] for n in s["anchors"]}
-    stitches, routes = enumerate_family(list(configs), next(iter(configs.values())).depth)
-    family = Family(configs, stitches, routes).eval()
+    family = Family.of_spec(s["spec"]).eval()
     family.load_state_dict(s.get("ema", s["model"]))
-    for r in routes:
-        r["macs"] = route_macs(r, configs)
+    configs, stitches = family.configs, family.stitch_list
+    routes = [r | {"macs": route_macs(r, configs)} for r in family.routes]
     ids = list(configs)
-    check = a.check or [ids[0], f"{ids[0]}.3+{ids[1]}.4", f"{ids[0]}.8+{ids[1]}.7", ids[-1]]
+    check = a.check or check_routes(family)
     size = configs[ids[0]].size
     image = procedural_images(size)
-    common = dict(name=a.name, version=a.version, license=LICENSE, sources=SOURCES,
-                  input={"size": size, "crop": 1.0, "filter": "bilinear", "mean": list(data.MEAN), "std": list(data.STD)},
-                  configs={n: (f"ViT width {c.dim}", c) for n, c in configs.items()}, stitches=stitches, routes=routes,
-                  tensors=family_tensors(family), labels=[c["display"] for c in json.loads(a.labels.read_text())], group=a.group,
-                  check_image=image, check_routes=check)
+    mean, std = (list(v) for v in family.statistics)
+    if a.base:
+        m, _ = read_bundle(a.base)
+        origin = dict(license=m["license"], sources=[*m["sources"], TUNED], input=m["input"],
+                      labels=json.loads((a.base / m["labels"]["file"]).read_text(encoding="utf-8")))
+    else:
+        origin = dict(license=LICENSE, sources=SOURCES, labels=[c["display"] for c in json.loads(a.labels.read_text())],
+                      input={"size": size, "crop": 1.0, "filter": "bilinear", "mean": mean, "std": std})
+    common = dict(name=a.name, version=a.version, **origin, configs={n: (f"ViT width {c.dim}", c) for n, c in configs.items()},
+                  stitches=stitches, routes=routes, tensors=family_tensors(family), group=a.group, check_image=image,
+                  check_routes=check)
     write_bundle(a.out, **common, check_logits=np.zeros((len(check), len(image), configs[ids[0]].classes), np.float32))
     shipped = family_of(*read_bundle(a.out))  # what a reader gets: the rounded weights
     with torch.no_grad():
-        pixels = data.normalise(torch.from_numpy(image))
+        pixels = data.normalise(torch.from_numpy(image), family.statistics)
         logits = np.stack([shipped(pixels, r).numpy() for r in check])
         apart = max((shipped(pixels, r) - family(pixels, r)).abs().max().item() for r in check)
     manifest = write_bundle(a.out, **common, check_logits=logits)

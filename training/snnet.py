@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from data import IMAGENET, Statistics
 from vit import Config, ViT
 
 
@@ -69,9 +70,10 @@ def route_macs(route: dict, configs: dict[str, Config]) -> int:
 class Family(nn.Module):
     """`configs`: anchors smallest first. Stitch layers are affine maps applied to every token, class token included."""
 
-    def __init__(self, configs: dict[str, Config], stitches: list[dict], routes: list[dict]) -> None:
+    def __init__(self, configs: dict[str, Config], stitches: list[dict], routes: list[dict],
+                 statistics: Statistics = IMAGENET) -> None:
         super().__init__()
-        self.configs, self.routes = configs, routes
+        self.configs, self.stitch_list, self.routes, self.statistics = configs, stitches, routes, statistics
         self.by_id = {r["id"]: r for r in routes}
         self.anchors = nn.ModuleDict({a: ViT(c) for a, c in configs.items()})
         self.index = {s["id"]: k for k, s in enumerate(stitches)}
@@ -81,6 +83,15 @@ class Family(nn.Module):
     def of(cls, configs: dict[str, Config], kernel: int = 2, stride: int = 1) -> "Family":
         depth = next(iter(configs.values())).depth
         return cls(configs, *enumerate_family(list(configs), depth, kernel, stride))
+
+    def spec(self) -> dict:
+        """What `of_spec` needs, in plain containers (for checkpoints)."""
+        return dict(configs={n: c.as_dict() for n, c in self.configs.items()}, stitches=self.stitch_list, routes=self.routes,
+                    statistics=self.statistics)
+
+    @classmethod
+    def of_spec(cls, spec: dict) -> "Family":
+        return cls({n: Config(**c) for n, c in spec["configs"].items()}, spec["stitches"], spec["routes"], spec["statistics"])
 
     def stitch(self, name: str) -> nn.Linear:
         return self.stitches[self.index[name]]

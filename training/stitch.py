@@ -1,6 +1,6 @@
-"""Least-squares initialisation of the stitch layers (paper, section 3.2), from two trained anchors.
+"""Least-squares initialisation of the stitch layers (paper, section 3.2), from trained anchors.
 
-    python stitch.py --cache CACHE --out RUNS --anchors w64 w128
+    python stitch.py --cache CACHE --out RUNS --anchors w96 w128 w192
 
 Reads RUNS/<anchor>.pt, writes RUNS/family.init.pt, then RUNS/ls.json: accuracy of every route with least-squares and with random
 stitch layers, on the first --eval-images of val.
@@ -61,7 +61,7 @@ def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--cache", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
-    ap.add_argument("--anchors", nargs="+", default=["w64", "w128"], choices=CONFIGS)
+    ap.add_argument("--anchors", nargs="+", required=True, choices=CONFIGS, help="smallest first")
     ap.add_argument("--images", type=int, default=400, help="training images for the fit (no labels used)")
     ap.add_argument("--eval-images", type=int, default=1000)
     ap.add_argument("--seed", type=int, default=0)
@@ -78,7 +78,7 @@ def main() -> None:
     report: dict = {"calibration_images": a.images, "eval_images": a.eval_images}
     vx, vy = (t[: a.eval_images] for t in data.load(a.cache, "val"))
     report["residual"] = init_stitches(family, data.normalise(x[pick]))
-    torch.save(dict(model=family.state_dict(), anchors=a.anchors), a.out / "family.init.pt")
+    torch.save(dict(model=family.state_dict(), spec=family.spec()), a.out / "family.init.pt")
     print(f"fitted on {a.images} images: {a.out / 'family.init.pt'}", flush=True)
     report["least_squares"] = evaluate_routes(family, vx, vy, torch.device("cpu"))
     random_stitches(family, a.seed)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 
 import data
+from grow import grow
 from bundle import anchor_tensors, family_of, family_tensors, half, read_bundle, rounded, shard_plan, write_bundle
 from optim import orthogonalise
 from snnet import Family, enumerate_family, entries, paired_stitches, route_macs
@@ -101,7 +105,7 @@ class Bundles(unittest.TestCase):
             r["macs"] = route_macs(r, family.configs)
         with tempfile.TemporaryDirectory() as d:
             folder = Path(d) / "x"
-            written = write_bundle(folder, name="x", version="0", license="", sources=[], input={"size": 32},
+            written = write_bundle(folder, name="x", version="0", license="", sources=[], input={"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3},
                                    configs={a: (a, c) for a, c in family.configs.items()},
                                    stitches=[{"id": s, "from": "a", "to": "b"} for s in family.index], routes=family.routes,
                                    tensors=tensors, labels=["y"] * 10, group=2, check_image=np.zeros((1, 32, 32, 3), np.uint8),
@@ -159,9 +163,73 @@ class Forward(unittest.TestCase):
     def test_official(self) -> None:
         self.check_fixture("snnet-deit-tiny")
 
+    def test_grown(self) -> None:
+        """A widened anchor computes what the small one did, and every weight of it gets a gradient."""
+        small = small_family().anchors["a"]
+        big = grow(small, Config(96, 6, 3, 8, 32, 10))
+        x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+        self.assertLess((big(x) - small(x)).abs().max().item(), 1e-4)
+        self.assertGreater(small(x).abs().max().item(), 1)
+        torch.nn.functional.cross_entropy(big(x), torch.arange(4)).backward()
+        for name, p in big.named_parameters():
+            self.assertIsNotNone(p.grad, name)
+        self.assertGreater(big.blocks[0].attn.proj.weight.grad[32:].abs().max().item(), 0)
+        for bad in (Config(96, 6, 4, 8, 32, 10), Config(96, 3, 3, 8, 32, 10), Config(32, 2, 3, 8, 32, 10)):
+            with self.assertRaises(ValueError):
+                grow(small, bad)
+
     def test_smaller_input(self) -> None:
         m = ViT(Config(32, 2, 2, 8, 32, 10)).eval()
         self.assertEqual(m(torch.zeros(1, 3, 16, 16)).shape, (1, 10))
+
+
+class FromBundle(unittest.TestCase):
+    def test_fine_tune(self) -> None:
+        """A bundle in, a bundle out: labels, input and licence stay, weights move, and the run resumes."""
+        base = FIXTURES / "tiny"
+        before, old = read_bundle(base)
+        size, classes = before["input"]["size"], before["classes"]
+        here, env = Path(__file__).resolve().parent, os.environ | {"OMP_NUM_THREADS": "1"}
+        with tempfile.TemporaryDirectory() as d:
+            cache, runs, out = (Path(d) / n for n in ("cache", "runs", "out"))
+            cache.mkdir(), runs.mkdir()
+            rng = np.random.default_rng(0)
+            for split, n in (("train", 64), ("val", 16)):
+                np.save(cache / f"{split}_x.npy", rng.integers(0, 255, (n, size, size, 3), np.uint8))
+                np.save(cache / f"{split}_y.npy", rng.integers(0, classes, n))
+
+            def train(minutes: str) -> str:
+                return subprocess.run([sys.executable, "train_stitched.py", "--cache", cache, "--out", runs, "--bundle", base,
+                                       "--minutes", minutes, "--stages", f"0:{size}", "--batch", "16", "--distill", "0.5"],
+                                      cwd=here, env=env, check=True, capture_output=True, text=True).stdout
+
+            train("0.05")
+            first = torch.load(runs / "family.pt", weights_only=True)["step"]
+            train("0.15")
+            self.assertGreater(torch.load(runs / "family.pt", weights_only=True)["step"], first)
+            subprocess.run([sys.executable, "export.py", "--family", runs / "family.pt", "--base", base, "--name", "tuned",
+                            "--out", out], cwd=here, env=env, check=True, capture_output=True)
+            after, new = read_bundle(out)
+            self.assertEqual([after[k] for k in ("input", "license", "classes")], [before[k] for k in ("input", "license", "classes")])
+            self.assertEqual([r["id"] for r in after["routes"]], [r["id"] for r in before["routes"]])
+            self.assertEqual((out / "labels.json").read_bytes(), (base / before["labels"]["file"]).read_bytes())
+            self.assertEqual(old.keys(), new.keys())
+            moved = [k for k in old if np.abs(old[k] - new[k]).max() > 1e-4]
+            self.assertGreater(len(moved), len(old) // 2)
+
+
+class ClassFolders(unittest.TestCase):
+    def test_decode(self) -> None:
+        """Classes in the order of their names, shorter side fitted, central square."""
+        with tempfile.TemporaryDirectory() as d:
+            for label, name in enumerate(("ant", "bee")):
+                (Path(d) / name).mkdir()
+                half_black = np.zeros((20, 60, 3), np.uint8)
+                half_black[:, 20:40] = 100 + 50 * label
+                Image.fromarray(half_black).save(Path(d) / name / "x.png")
+            x, y = data.decode_folders(Path(d), 10)
+        self.assertEqual((x.shape, y.tolist()), ((2, 10, 10, 3), [0, 1]))
+        self.assertEqual(x[:, 5, 5, 0].tolist(), [100, 150])
 
 
 class Pieces(unittest.TestCase):

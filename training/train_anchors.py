@@ -1,4 +1,4 @@
-"""Trains one anchor from scratch within a wall-clock budget, with growing resolution.
+"""Trains one anchor within a wall-clock budget, with growing resolution: from scratch, or on from --start.
 
     python train_anchors.py --cache CACHE --out RUNS --anchor w128 --minutes 55
     torchrun --nproc-per-node 2 train_anchors.py …        (several processes or GPUs; --batch is per process)
@@ -26,6 +26,7 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--cache", type=Path, required=True, help="folder written by data.py")
     ap.add_argument("--out", type=Path, required=True, help="folder for checkpoints and curves")
     ap.add_argument("--anchor", choices=CONFIGS, required=True)
+    ap.add_argument("--start", type=Path, help="weights to begin with (grow.py), instead of from scratch")
     ap.add_argument("--name", help="file name of the run (default: the anchor)")
     ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
     ap.add_argument("--stages", default="0:32,0.6:48,0.93:64", help="share of budget : resolution")
@@ -59,6 +60,8 @@ def main() -> None:
     model = ViT(CONFIGS[a.anchor])
     first = stage_size(parse_stages(a.stages), 0)
     init_weights(model, sample_patches(data.augment(x[pick], first, gen), model.c.patch, 8000, gen), a.seed, a.init == "mimetic")
+    if a.start:
+        model.load_state_dict(torch.load(a.start, map_location="cpu", weights_only=True)["model"])
     model.to(device)
     opts = make_optimisers(model, a.muon_lr, a.adam_lr, a.weight_decay, shared=world > 1 and a.sync == 0)
     ema, budget, step, images = Ema(model, a.ema), Budget(a.minutes, 0, world, device), 0, 0

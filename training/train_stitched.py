@@ -1,9 +1,10 @@
 """Joint fine-tuning of the anchors and all stitch layers (paper, section 3.4 and algorithm 1).
 
     python train_stitched.py --cache CACHE --out RUNS --minutes 35
+    python train_stitched.py --cache CACHE --out RUNS --minutes 35 --bundle BUNDLE
     torchrun --nproc-per-node 2 train_stitched.py …      (each process trains its own routes; --batch is per process)
 
-Starts from RUNS/family.init.pt (stitch.py); writes RUNS/family.pt (resumed from when it exists) and RUNS/family.csv.
+Starts from RUNS/family.init.pt (stitch.py), or from a bundle of any origin (its images: see data.py); writes RUNS/family.pt (resumed from when it exists) and RUNS/family.csv.
 Routes are drawn uniformly, anchors included. By default the draws come in mirrored pairs (a route and its counterpart
 counted from the other end of the list sorted by cost): still uniform per draw, but every step costs about the same, so
 that processes do not wait for each other.
@@ -19,22 +20,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import data
+from bundle import family_of, read_bundle
 from common import (Budget, Curve, Ema, Sync, autocast, cosine, evaluate, parse_stages, save_checkpoint, setup, stage_size,
                     stop)
 from optim import make_optimisers, restore, set_rate
 from snnet import Family, route_macs
-from vit import CONFIGS
 
 
 def arguments() -> argparse.Namespace:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--cache", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
+    ap.add_argument("--bundle", type=Path, help="start from this bundle instead of family.init.pt")
     ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
     ap.add_argument("--stages", default="0:48,0.7:64", help="share of budget : resolution")
     ap.add_argument("--batch", type=int, default=128, help="per process and step, shared by a pair of routes")
     ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does")
-    ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing the pair of anchors")
+    ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing anchors only")
     ap.add_argument("--distill", type=float, default=0.0, help="weight of the hard label of the largest anchor")
     ap.add_argument("--muon-lr", type=float, default=0.01)
     ap.add_argument("--adam-lr", type=float, default=7e-4)
@@ -55,7 +57,8 @@ def draw(order: list[str], anchors: list[str], a: argparse.Namespace, gen: torch
     """The routes of one step; `order` is sorted by cost."""
     u, k = torch.rand(1, generator=gen).item(), int(torch.randint(len(order), (1,), generator=gen))
     if u < a.anchor_share:
-        return [anchors[0], anchors[-1]]
+        k %= (len(anchors) + 1) // 2
+        return [anchors[k], anchors[-1 - k]]
     return [order[k]] if a.single else [order[k], order[-1 - k]]
 
 
@@ -71,9 +74,13 @@ def main() -> None:
     x, y = data.load(a.cache, "train")
     vx, vy = (t[: a.eval_images] for t in data.load(a.cache, "val"))
     path, curve = a.out / "family.pt", Curve(a.out / "family.csv")
-    s = torch.load(path if path.exists() else a.out / "family.init.pt", map_location=device, weights_only=True)
-    family = Family.of({n: CONFIGS[n] for n in s["anchors"]}).to(device)
-    family.load_state_dict(s["model"])
+    s: dict = {}
+    if a.bundle and not path.exists():
+        family = family_of(*read_bundle(a.bundle)).train().to(device)
+    else:
+        s = torch.load(path if path.exists() else a.out / "family.init.pt", map_location=device, weights_only=True)
+        family = Family.of_spec(s["spec"]).to(device)
+        family.load_state_dict(s["model"])
     opts = make_optimisers(family, a.muon_lr, a.adam_lr, a.weight_decay, a.stitch_lr, world > 1 and a.sync == 0)
     ema, budget, step, images = Ema(family, a.ema), Budget(a.minutes, 0, world, device), 0, 0
     if "opts" in s:
@@ -86,11 +93,11 @@ def main() -> None:
 
     def save() -> None:
         if rank == 0:
-            save_checkpoint(path, dict(model=family.state_dict(), ema=ema.model.state_dict(), anchors=anchors, step=step,
+            save_checkpoint(path, dict(model=family.state_dict(), ema=ema.model.state_dict(), spec=family.spec(), step=step,
                                        images=images, opts=[o.state_dict() for o in opts], seconds=budget.seconds))
 
     def validate() -> None:
-        res = {r: evaluate(lambda t: ema.model(t, r), vx, vy, device) for r in watched}
+        res = {r: evaluate(lambda t: ema.model(t, r), vx, vy, device, statistics=family.statistics) for r in watched}
         print("family val top1 " + ", ".join(f"{r} {v['top1']:.4f}" for r, v in res.items()), flush=True)
         for r, v in res.items():
             curve.add(seconds=budget.seconds, step=step, images=images, size=64, route=r, loss="", rate="",
@@ -105,7 +112,7 @@ def main() -> None:
     while (p := stop(budget, world, a.sync, device)) < 1:
         size = stage_size(stages, p)
         bx, by = next(stream)
-        bx, by = data.augment(bx.to(device), size, gen, a.min_scale), by.to(device)
+        bx, by = data.augment(bx.to(device), size, gen, a.min_scale, family.statistics), by.to(device)
         set_rate(opts, cosine(p))
         routes = draw(order, anchors, a, gen)
         for route, px, py in zip(routes, bx.chunk(len(routes)), by.chunk(len(routes))):

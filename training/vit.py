@@ -35,7 +35,7 @@ class Config:
         return asdict(self)
 
 
-CONFIGS = {"w64": Config(64, 2), "w128": Config(128, 4)}
+CONFIGS = {f"w{32 * h}": Config(32 * h, h) for h in (2, 3, 4, 6)}
 
 
 class Attention(nn.Module):
