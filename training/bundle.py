@@ -107,25 +107,64 @@ def half(a: np.ndarray) -> np.ndarray:
     return out
 
 
-def rounded(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a reader gets back: f32 values after rounding to f16."""
-    return {k: half(v).astype(np.float32) for k, v in tensors.items()}
+def is_matrix(name: str, a: np.ndarray) -> bool:
+    """Whether it is the weight of a linear layer, [out, in...]: those may be int8."""
+    return name.endswith("weight") and a.ndim > 1
+
+
+def quantize(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[out, in...] -> int8 of that shape, symmetric, and its f32 scales [out]: weight = int8 * scale. To nearest, ties to even."""
+    if not np.isfinite(a).all():
+        raise ValueError("a weight is not finite")
+    rows = a.reshape(len(a), -1).astype(np.float64)
+    scale = (np.abs(rows).max(1) / 127).astype(np.float32)
+    step = np.where(scale > 0, scale, np.inf).astype(np.float64)[:, None]
+    return np.clip(np.rint(rows / step), -127, 127).astype(np.int8).reshape(a.shape), scale
+
+
+def dequantize(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """What every executor computes with: f32."""
+    return values.astype(np.float32) * scale.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def stored(tensors: dict[str, np.ndarray], weights: str) -> dict[str, np.ndarray]:
+    """The tensors as a shard holds them: f16, or with weights="int8" the matrices as int8 with their scales beside them."""
+    out: dict[str, np.ndarray] = {}
+    for k, v in tensors.items():
+        if weights == "int8" and is_matrix(k, v):
+            out[k], out[f"{k}.scale"] = quantize(v)
+        else:
+            out[k] = half(v)
+    return out
+
+
+def widened(shard: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inverse of `stored`, f32."""
+    return {k: dequantize(v, shard[f"{k}.scale"]) if v.dtype == np.int8 else v.astype(np.float32)
+            for k, v in shard.items() if not k.endswith(".scale")}
+
+
+def rounded(tensors: dict[str, np.ndarray], weights: str = "f16") -> dict[str, np.ndarray]:
+    """What a reader gets back: f32 values after rounding."""
+    return widened(stored(tensors, weights))
 
 
 def write_bundle(folder: Path, *, name: str, version: str, license: str, sources: list[str], input: dict,
                  configs: dict[str, tuple[str, Config]], stitches: list[dict], routes: list[dict],
                  tensors: dict[str, np.ndarray], labels: list[str], group: int, check_image: np.ndarray,
-                 check_routes: list[str], check_logits: np.ndarray, tolerance: float = 0.005) -> dict:
-    """`configs`: anchor id -> (display name, Config). `check_image` u8 [B, size, size, 3], `check_logits` [R, B, classes]."""
+                 check_routes: list[str], check_logits: np.ndarray, tolerance: float = 0.005,
+                 weights: str = "f16") -> dict:
+    """`configs`: anchor id -> (display name, Config). `check_image` u8 [B, size, size, 3], `check_logits` [R, B, classes], on
+    `rounded(tensors, weights)`. `weights`: "f16", or "int8" for the matrices."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.safetensors"), *folder.glob("*.json")]:
         if old.name != "expected.safetensors":
             old.unlink()
     shards, written = [], set()
     for stem, units in shard_plan([(a, c.depth) for a, (_, c) in configs.items()], routes, group):
-        part = {k: half(v) for k, v in tensors.items() if any(k.startswith(u + ".") for u in units)}
+        part = {k: v for k, v in tensors.items() if any(k.startswith(u + ".") for u in units)}
         written |= part.keys()
-        shards.append(put(folder, f"{stem}.safetensors", st_save(part)) | {"units": units})
+        shards.append(put(folder, f"{stem}.safetensors", st_save(stored(part, weights))) | {"units": units})
     if written != tensors.keys():
         raise ValueError(f"tensors outside every unit: {sorted(tensors.keys() - written)[:5]}")
     c0 = next(iter(configs.values()))[1]
@@ -166,7 +205,7 @@ def read_bundle(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
         if len(raw) != s["bytes"] or hashlib.sha256(raw).hexdigest() != s["sha256"]:
             raise ValueError(f"{s['file']}: not the file the manifest names")
         if "units" in s:
-            tensors |= {k: v.astype(np.float32) for k, v in st_load(raw).items()}
+            tensors |= widened(st_load(raw))
     return manifest, tensors
 
 

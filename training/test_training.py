@@ -198,14 +198,14 @@ class FromBundle(unittest.TestCase):
                 np.save(cache / f"{split}_x.npy", rng.integers(0, 255, (n, size, size, 3), np.uint8))
                 np.save(cache / f"{split}_y.npy", rng.integers(0, classes, n))
 
-            def train(minutes: str) -> str:
-                return subprocess.run([sys.executable, "train_stitched.py", "--cache", cache, "--out", runs, "--bundle", base,
-                                       "--minutes", minutes, "--stages", f"0:{size}", "--batch", "16", "--distill", "0.5"],
-                                      cwd=here, env=env, check=True, capture_output=True, text=True).stdout
+            def train(minutes: str, *how: str) -> None:
+                subprocess.run([sys.executable, "train_stitched.py", "--cache", cache, "--out", runs, "--bundle", base,
+                                       "--minutes", minutes, "--stages", f"0:{size}", "--batch", "16", *how],
+                                      cwd=here, env=env, check=True, capture_output=True)
 
-            train("0.05")
+            train("0.05", "--distill", "0.5")
             first = torch.load(runs / "family.pt", weights_only=True)["step"]
-            train("0.15")
+            train("0.15", "--inplace", "0.5")
             self.assertGreater(torch.load(runs / "family.pt", weights_only=True)["step"], first)
             subprocess.run([sys.executable, "export.py", "--family", runs / "family.pt", "--base", base, "--name", "tuned",
                             "--out", out], cwd=here, env=env, check=True, capture_output=True)

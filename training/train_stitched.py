@@ -38,6 +38,9 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does")
     ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing anchors only")
     ap.add_argument("--distill", type=float, default=0.0, help="weight of the hard label of the largest anchor")
+    ap.add_argument("--inplace", type=float, default=0.0,
+                    help="both routes of a pair see the same images, and the cheaper one learns the other's probabilities with "
+                         "this weight (in-place distillation, Yu and Huang, ICCV 2019): no extra computation")
     ap.add_argument("--muon-lr", type=float, default=0.01)
     ap.add_argument("--adam-lr", type=float, default=7e-4)
     ap.add_argument("--stitch-lr", type=float, default=1.5e-3)
@@ -62,9 +65,10 @@ def draw(order: list[str], anchors: list[str], a: argparse.Namespace, gen: torch
     return [order[k]] if a.single else [order[k], order[-1 - k]]
 
 
-def loss_of(logits: Tensor, y: Tensor, teacher: Tensor | None, a: argparse.Namespace) -> Tensor:
-    loss = F.cross_entropy(logits, y, label_smoothing=a.smoothing)
-    return loss if teacher is None else (1 - a.distill) * loss + a.distill * F.cross_entropy(logits, teacher)
+def loss_of(logits: Tensor, y: Tensor, teacher: Tensor | None, weight: float, smoothing: float) -> Tensor:
+    """`teacher`: labels [B], or probabilities [B, classes]."""
+    loss = F.cross_entropy(logits, y, label_smoothing=smoothing)
+    return loss if teacher is None else (1 - weight) * loss + weight * F.cross_entropy(logits, teacher)
 
 
 def main() -> None:
@@ -112,17 +116,26 @@ def main() -> None:
     while (p := stop(budget, world, a.sync, device)) < 1:
         size = stage_size(stages, p)
         bx, by = next(stream)
+        routes = draw(order, anchors, a, gen)
+        together = a.inplace > 0 and len(set(routes)) == 2
+        if together:  # half the images, each on both routes; the dearer one first: it is the other's teacher
+            routes.sort(key=order.index, reverse=True)
+            bx, by = bx[::2], by[::2]
         bx, by = data.augment(bx.to(device), size, gen, a.min_scale, family.statistics), by.to(device)
         set_rate(opts, cosine(p))
-        routes = draw(order, anchors, a, gen)
-        for route, px, py in zip(routes, bx.chunk(len(routes)), by.chunk(len(routes))):
-            teacher = None
+        shares = [(bx, by)] * 2 if together else list(zip(bx.chunk(len(routes)), by.chunk(len(routes))))
+        dearer = None
+        for route, (px, py) in zip(routes, shares):
+            teacher = dearer
             with autocast(device):
-                if a.distill > 0 and route != anchors[-1]:
+                if a.distill > 0 and not together and route != anchors[-1]:
                     with torch.no_grad():
                         teacher = family(px, anchors[-1]).argmax(1)
-                loss = loss_of(family(px, route), py, teacher, a) / len(routes)
+                logits = family(px, route)
+                loss = loss_of(logits, py, teacher, a.inplace if together else a.distill, a.smoothing) / len(routes)
             loss.backward()
+            if together:
+                dearer = logits.detach().float().softmax(1)
             loss_sum, loss_n = loss_sum + loss.item(), loss_n + 1 / len(routes)
         sync.gradients()
         for o in opts:
@@ -130,7 +143,7 @@ def main() -> None:
             o.zero_grad(set_to_none=True)
         sync.weights()
         ema.update(family)
-        step, images = step + 1, images + a.batch * world
+        step, images = step + 1, images + len(by) * world
         now = time.monotonic()
         if rank == 0 and now - logged > 30:
             rate = (images - logged_images) / (now - logged)

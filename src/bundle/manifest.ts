@@ -1,5 +1,5 @@
 /** The manifest, `running-stitch/1`. Fields, units and shards: docs/bundle-format.md. Types only. */
-import type { RoutePath } from '../core/types';
+import type { ExecutorKind, RoutePath } from '../core/types';
 
 export const FORMAT = 'running-stitch/1';
 
@@ -65,6 +65,37 @@ export interface CheckSpec extends FileRef {
   readonly tolerance: number;
 }
 
+/** Shares of 1, and mean cross-entropy. */
+export interface Accuracy {
+  readonly top1: number;
+  readonly top5: number;
+  readonly loss: number;
+}
+
+/** Of a bundle whose weights were rounded again: to what, and what it cost on labelled images. */
+export interface QuantizationSpec {
+  readonly weights: 'int8' | 'f16';
+  /** How many images; 0: the cost was not measured. */
+  readonly images: number;
+  /** The images' folder or file. */
+  readonly set?: string;
+  /** The routes that were measured. */
+  readonly routes: readonly { readonly id: string; readonly before: Accuracy; readonly after: Accuracy }[];
+}
+
+/** Latencies of routes as measured on one device, by `profile`. */
+export interface PriorsSpec {
+  readonly executor: ExecutorKind;
+  /** Vendor, architecture and description of the GPU; absent where none took part. */
+  readonly adapter?: string;
+  /** Day of the measurement, YYYY-MM-DD. */
+  readonly date: string;
+  /** Frames a route that the medians rest on. */
+  readonly frames: number;
+  /** `spreadMs`: between the quartiles. */
+  readonly routes: readonly { readonly route: string; readonly medianMs: number; readonly spreadMs?: number }[];
+}
+
 export interface Manifest {
   readonly format: typeof FORMAT;
   readonly name: string;
@@ -80,4 +111,7 @@ export interface Manifest {
   readonly routes: readonly RouteSpec[];
   readonly shards: readonly ShardSpec[];
   readonly check: CheckSpec;
+  readonly quantization?: QuantizationSpec;
+  /** One a device that the bundle was profiled on. */
+  readonly priors?: readonly PriorsSpec[];
 }

@@ -6,6 +6,8 @@ import type { AnchorSpan, RoutePath, StitchStep } from '../core/types';
 import { checkFiles, checkUnits } from './coverage';
 import { FieldReader, show, type Fields } from './fields';
 import { FORMAT } from './manifest';
+import { readPriors } from './priors';
+import { readQuantization } from './quantization';
 import type {
   AnchorSpec,
   CheckSpec,
@@ -84,6 +86,8 @@ export function validateManifest(json: unknown, url: string): Manifest {
     routes,
     shards,
     check: readCheck(read, root['check'], routeById),
+    ...(root['quantization'] === undefined ? {} : { quantization: readQuantization(read, root['quantization'], routeById) }),
+    ...(root['priors'] === undefined ? {} : { priors: readPriors(read, root['priors'], routeById) }),
   };
   checkUnits(read, manifest);
   checkFiles(read, manifest);

@@ -7,7 +7,7 @@ import { asStitchError, StitchError } from '../core/errors';
 import { TOP_K } from '../core/topk';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../engine/api';
 import type { Executor, RunResult } from '../engine/executor';
-import { requiredTensors, tensorsOf } from '../model/units';
+import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
 import { createVitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
@@ -29,6 +29,8 @@ export interface GpuExecutor extends Executor {
 const TOP_K_BYTES = TOP_K * 8;
 const STAMP_OFFSET = 48;
 const READBACK_BYTES = 64;
+/** How long the news of a lost device may take on a busy machine. */
+const LOSS_MS = 2000;
 
 /** Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory. */
 export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor> {
@@ -45,8 +47,8 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle): 
   const counters = newCounters();
   const tf = await startTfBackend(device, info);
   const pipelines = createPipelineCache(device, counters);
-  const family = createVitFamily(manifest);
   const weights = createWeightStore(device, tf, counters);
+  const family = createVitFamily(manifest, (matrix) => weights.format(matrix));
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),
   );
@@ -110,13 +112,11 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle): 
     } catch (error) {
       if (disposed) throw new StitchError('disposed', 'The runtime was disposed while a frame was on its way. Make a new one.');
       // A lost device rejects the map before `device.lost` has run its reactions.
-      await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, 50))]);
-      if (loss !== undefined) {
-        throw new StitchError('device-lost', `The GPU device was lost (${loss.message || loss.reason}). Load again.`, {
-          reason: loss.reason,
-        });
-      }
-      throw asStitchError(error);
+      await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
+      if (loss === undefined) throw asStitchError(error);
+      throw new StitchError('device-lost', `The GPU device was lost (${loss.message || loss.reason}).`, {
+        reason: loss.reason,
+      });
     }
   };
   return {
@@ -124,12 +124,9 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle): 
     adapter: summary,
     lost,
     weight: (tensor) => weights.resident(tensor),
-    async addUnits(units, tensors) {
+    async addUnits(units, tensors, pause) {
       await guarded(device, `the weights of ${units.join(', ')}`, async () => {
-        for (const unit of units) {
-          requiredTensors(manifest, unit, tensors);
-          weights.addUnit(unit, tensorsOf(manifest, unit), tensors);
-        }
+        for (const unit of units) await weights.addUnit(unit, requiredTensors(manifest, unit, tensors), pause);
       });
     },
     async prepare(routes: readonly RouteSpec[]) {

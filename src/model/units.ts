@@ -1,6 +1,5 @@
 /** What a route needs and what a unit holds (docs/bundle-format.md, Units and shards). */
 import type { AnchorSpec, Manifest, RouteSpec } from '../bundle/manifest';
-import type { TensorView } from '../bundle/safetensors';
 import { StitchError } from '../core/errors';
 
 const blockUnit = (anchor: string, block: number): string => `anchors.${anchor}.blocks.${block}`;
@@ -9,10 +8,14 @@ const blockUnit = (anchor: string, block: number): string => `anchors.${anchor}.
 export interface TensorSpec {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly matrix: boolean;
 }
 
+/** Whether a tensor is the weight of a linear layer, [out, in…]: those may be int8. Norms' weights are vectors. */
+export const isMatrix = (name: string, shape: readonly number[]): boolean => name.endsWith('weight') && shape.length > 1;
+
 /** The manifest's part that shapes depend on. */
-type Shapes = Pick<Manifest, 'input' | 'classes' | 'anchors' | 'stitches'>;
+export type Shapes = Pick<Manifest, 'input' | 'classes' | 'anchors' | 'stitches'>;
 
 /** Every unit a route runs, each once, in running order: first embed, blocks and stitches, last head. */
 export function unitsOf(route: Pick<RouteSpec, 'path'>): readonly string[] {
@@ -38,7 +41,11 @@ export function unitsOfAnchor({ id, config }: Pick<AnchorSpec, 'id' | 'config'>)
 /** Names and shapes of a unit's tensors, in the order of the format's table. Errors: bundle-invalid for an unknown unit. */
 export function tensorsOf(manifest: Shapes, unit: string): readonly TensorSpec[] {
   const of = (shapes: Readonly<Record<string, readonly number[]>>): readonly TensorSpec[] =>
-    Object.entries(shapes).map(([tail, shape]) => ({ name: `${unit}.${tail}`, shape }));
+    Object.entries(shapes).map(([tail, shape]) => ({
+      name: `${unit}.${tail}`,
+      shape,
+      matrix: isMatrix(tail, shape),
+    }));
   if (unit.startsWith('stitches.')) {
     const stitch = manifest.stitches.find(({ id }) => `stitches.${id}` === unit) ?? unknown(unit);
     const front = anchorOf(manifest, stitch.from, unit).config.dim;
@@ -69,26 +76,6 @@ export function tensorsOf(manifest: Shapes, unit: string): readonly TensorSpec[]
     'fc1.bias': [mlp],
     'fc2.weight': [dim, mlp],
     'fc2.bias': [dim],
-  });
-}
-
-/**
- * Names of a unit's tensors after finding every one in `tensors` with dtype F16 and its shape.
- * Errors: bundle-invalid with the tensor's full name, what was expected and what was found.
- */
-export function requiredTensors(
-  manifest: Shapes,
-  unit: string,
-  tensors: ReadonlyMap<string, Pick<TensorView, 'dtype' | 'shape'>>,
-): readonly string[] {
-  return tensorsOf(manifest, unit).map(({ name, shape }) => {
-    const expected = `F16 [${shape.join(', ')}]`;
-    const tensor = tensors.get(name);
-    const found = tensor === undefined ? 'nothing' : `${tensor.dtype} [${tensor.shape.join(', ')}]`;
-    if (found === expected) return name;
-    const problem = `Tensor ${name}: expected ${expected}, found ${found}`;
-    const remedy = 'The shard does not belong to this manifest; pack the bundle again.';
-    throw new StitchError('bundle-invalid', `${problem}. ${remedy}`, { unit, tensor: name, expected, found });
   });
 }
 

@@ -5,13 +5,13 @@ import type { Tensors } from '../bundle/safetensors';
 import { StitchError } from '../core/errors';
 import { TOP_K, topK } from '../core/topk';
 import type { EngineFrame, EngineStats } from '../engine/api';
-import type { Executor, RunResult } from '../engine/executor';
+import type { Executor, Pause, RunResult } from '../engine/executor';
 import { unitsOf } from '../model/units';
 import { createFrameReader } from '../input/pixels-of-frame';
 import { createResampler } from '../input/resample';
 import type { ReferenceBackend } from './backends';
 import { startBackend } from './backends';
-import { forward } from './vit';
+import { forward, forwardInPieces, linear } from './vit';
 import { WeightStore } from './weights';
 
 /**
@@ -41,31 +41,22 @@ class ReferenceExecutor implements Executor {
     this.#resample = createResampler(manifest.input);
   }
 
-  /** Widens the units' tensors to f32 in the backend's memory. Errors: bundle-invalid, disposed. */
+  /**
+   * Widens the units' tensors to f32 in the backend's memory, and uses each matrix once: the WASM backend packs it for its SIMD
+   * kernels at its first use, and that must not fall into a frame. Errors: bundle-invalid, disposed.
+   */
   async addUnits(units: readonly string[], tensors: Tensors): Promise<void> {
     await this.#enter();
     this.#weights.add(units, tensors);
+    tf.tidy(() => {
+      for (const { weight, bias } of this.#weights.linears(units)) linear(tf.zeros([1, weight.shape[0]]), { weight, bias }); // [1, in] -> [1, out]
+    });
   }
 
-  /**
-   * Runs each route that brings a unit not run before, once, on a grey image: the WASM backend packs a matrix for its SIMD
-   * kernels at its first use, and that must not fall into a frame. Errors: internal (a unit is missing), disposed.
-   */
+  /** Looks that every unit is there: there is nothing else to make. Errors: internal (a unit is missing), disposed. */
   async prepare(routes: readonly RouteSpec[]): Promise<void> {
     await this.#enter();
-    const warm = new Set<string>();
-    const grey = new Float32Array(3 * this.#manifest.input.size ** 2);
-    for (const route of routes) {
-      const units = unitsOf(route);
-      if (units.every((unit) => warm.has(unit))) continue;
-      const logits = this.#forward(route, grey);
-      try {
-        await logits.data();
-      } finally {
-        logits.dispose();
-      }
-      for (const unit of units) warm.add(unit);
-    }
+    for (const unit of new Set(routes.flatMap(unitsOf))) this.#weights.require(unit);
   }
 
   /** Errors: route-unknown, argument-invalid (not 3 · size² values), internal (a unit is missing), disposed. */
@@ -76,6 +67,31 @@ class ReferenceExecutor implements Executor {
       return await logits.data<'float32'>(); // [1, C] read as [C]
     } finally {
       logits.dispose();
+    }
+  }
+
+  /** Errors: as `logits`. */
+  async logitsInPieces(routeId: string, pixels: Float32Array, pause: Pause): Promise<Float32Array> {
+    await this.#enter();
+    const { size } = this.#manifest.input;
+    const image = tf.tensor4d(this.#assertPixels(pixels), [1, 3, size, size]); // [3, S, S] -> [1, 3, S, S]
+    const pieces = forwardInPieces(this.#manifest, this.#weights, this.#route(routeId), image);
+    try {
+      let piece = pieces.next();
+      for (; piece.done !== true; piece = pieces.next()) {
+        await pause();
+        await this.#enter();
+      }
+      const logits = piece.value;
+      try {
+        return await logits.data<'float32'>(); // [1, C] read as [C]
+      } finally {
+        logits.dispose();
+      }
+    } finally {
+      // Where it was given up half-way, what it holds is freed.
+      pieces.return(undefined as never);
+      image.dispose();
     }
   }
 
@@ -139,6 +155,13 @@ class ReferenceExecutor implements Executor {
   /** [3, S, S] -> [1, C] */
   #forward(route: RouteSpec, pixels: Float32Array): tf.Tensor2D {
     const { size } = this.#manifest.input;
+    this.#assertPixels(pixels);
+    return tf.tidy(() => forward(this.#manifest, this.#weights, route, tf.tensor4d(pixels, [1, 3, size, size]))); // [3, S, S] -> [1, 3, S, S]
+  }
+
+  /** Errors: argument-invalid. */
+  #assertPixels(pixels: Float32Array): Float32Array {
+    const { size } = this.#manifest.input;
     if (pixels.length !== 3 * size * size) {
       throw new StitchError(
         'argument-invalid',
@@ -149,6 +172,6 @@ class ReferenceExecutor implements Executor {
         },
       );
     }
-    return tf.tidy(() => forward(this.#manifest, this.#weights, route, tf.tensor4d(pixels, [1, 3, size, size]))); // [3, S, S] -> [1, 3, S, S]
+    return pixels;
   }
 }

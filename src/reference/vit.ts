@@ -24,7 +24,7 @@ type Triple = [tf.Tensor, tf.Tensor, tf.Tensor];
  */
 export function forward(manifest: Manifest, weights: VitWeights, route: RouteSpec, pixels: tf.Tensor4D): tf.Tensor2D {
   const { size } = manifest.input;
-  const [batch, channels, height, width] = pixels.shape;
+  const [, channels, height, width] = pixels.shape;
   if (channels !== 3 || height !== size || width !== size) {
     throw new StitchError(
       'argument-invalid',
@@ -32,22 +32,46 @@ export function forward(manifest: Manifest, weights: VitWeights, route: RouteSpe
     );
   }
   return tf.tidy(() => {
-    let tokens: tf.Tensor2D | undefined; // [B·N, D]
-    let last = '';
-    for (const step of route.path) {
-      if ('stitch' in step) {
-        tokens = linear(present(tokens, route), weights.stitch(step.stitch)); // [B·N, D front] -> [B·N, D back]
+    const pieces = forwardInPieces(manifest, weights, route, pixels);
+    let piece = pieces.next();
+    while (piece.done !== true) piece = pieces.next();
+    return piece.value;
+  });
+}
+
+/** The same, with a stop after each block. Ended early, it frees what it holds. Pixels of another shape are the caller's fault. */
+export function* forwardInPieces(
+  manifest: Manifest,
+  weights: VitWeights,
+  route: RouteSpec,
+  pixels: tf.Tensor4D,
+): Generator<undefined, tf.Tensor2D> {
+  const batch = pixels.shape[0];
+  let tokens: tf.Tensor2D | undefined; // [B·N, D]
+  let last = '';
+  const step = (next: tf.Tensor2D): void => {
+    tokens?.dispose();
+    tokens = next;
+  };
+  try {
+    for (const part of route.path) {
+      if ('stitch' in part) {
+        step(linear(present(tokens, route), weights.stitch(part.stitch))); // [B·N, D front] -> [B·N, D back]
         continue;
       }
-      const config = configOf(manifest, step.anchor);
-      tokens ??= embed(pixels, weights.embed(step.anchor), config); // [B, 3, S, S] -> [B·N, D]
-      for (let index = step.from; index <= step.to; index += 1) {
-        tokens = block(tokens, weights.block(step.anchor, index), config, batch); // [B·N, D]
+      const config = configOf(manifest, part.anchor);
+      if (tokens === undefined) step(embed(pixels, weights.embed(part.anchor), config)); // [B, 3, S, S] -> [B·N, D]
+      for (let index = part.from; index <= part.to; index += 1) {
+        step(block(present(tokens, route), weights.block(part.anchor, index), config, batch)); // [B·N, D]
+        yield;
       }
-      last = step.anchor;
+      last = part.anchor;
     }
-    return head(present(tokens, route), weights.head(last), configOf(manifest, last), batch, route.finalNorm); // [B, C]
-  });
+    const config = configOf(manifest, last);
+    return tf.tidy(() => head(present(tokens, route), weights.head(last), config, batch, route.finalNorm)); // [B, C]
+  } finally {
+    tokens?.dispose();
+  }
 }
 
 /** Patch projection, class token, positions. [B, 3, S, S] -> [B·N, D] */
@@ -103,7 +127,13 @@ function attention(qkv: tf.Tensor2D, heads: number, batch: number): tf.Tensor2D 
 }
 
 /** Class tokens to logits. [B·N, D] -> [B, C] */
-function head(tokens: tf.Tensor2D, weights: HeadWeights, config: VitConfig, batch: number, finalNorm: boolean): tf.Tensor2D {
+export function head(
+  tokens: tf.Tensor2D,
+  weights: HeadWeights,
+  config: VitConfig,
+  batch: number,
+  finalNorm: boolean,
+): tf.Tensor2D {
   const { dim, eps } = config;
   const perImage = tokens.shape[0] / batch;
   const images = tf.reshape(tokens, [batch, perImage, dim]); // [B·N, D] -> [B, N, D]
@@ -113,7 +143,7 @@ function head(tokens: tf.Tensor2D, weights: HeadWeights, config: VitConfig, batc
 }
 
 /** [rows, in] -> [rows, out] */
-function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
+export function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
   return tf.fused.matMul({ a: x, b: weight, bias }) as tf.Tensor2D; // [rows, in] · [in, out] + [out] -> [rows, out]
 }
 

@@ -8,7 +8,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Manifest } from '../bundle/manifest';
 import { tensorToF32, type Tensors } from '../bundle/safetensors';
 import { StitchError } from '../core/errors';
-import { tensorsOf } from '../model/units';
+import { dequantizeRows } from '../model/int8';
+import { requiredTensors, type StoredTensor } from '../model/stored';
+
+/** Bundles hold F16; families in memory, before they are written, F32. */
+const FLOATS = ['F16', 'BF16', 'F32'] as const;
 
 /** y = x · weight + bias. */
 export interface Linear {
@@ -96,6 +100,16 @@ export class WeightStore implements VitWeights {
     }
   }
 
+  /** The linear layers of these units. Errors: internal (not added). */
+  linears(units: readonly string[]): Linear[] {
+    return units.flatMap((unit) => linearsOf(this.#get(unit)));
+  }
+
+  /** Errors: internal (not added). */
+  require(unit: string): void {
+    this.#get(unit);
+  }
+
   embed(anchor: string): EmbedWeights {
     return this.#get(`anchors.${anchor}.embed`) as EmbedWeights;
   }
@@ -133,9 +147,17 @@ export class WeightStore implements VitWeights {
   }
 }
 
+function linearsOf(unit: UnitWeights): Linear[] {
+  if ('weight' in unit) return [unit];
+  return Object.values(unit as unknown as Record<string, object>).filter(
+    (part): part is Linear => 'weight' in part && 'bias' in part,
+  );
+}
+
 /** The tensors of one unit, checked and in the layout of the forward pass. Call inside a tidy: the raw ones are left to it. */
 function read(manifest: Manifest, unit: string, tensors: Tensors): UnitWeights {
-  const raw = new Map(tensorsOf(manifest, unit).map(({ name, shape }) => [name, rawTensor(name, shape, tensors)]));
+  const stored = requiredTensors(manifest, unit, tensors, FLOATS);
+  const raw = new Map(stored.map((tensor) => [tensor.name, toTensor(tensor)]));
   const get = <T extends tf.Tensor>(name: string) => raw.get(`${unit}.${name}`) as T;
   const norm = (name: string): Norm => ({ gain: get(`${name}.weight`), bias: get(`${name}.bias`) });
   const linear = (prefix: string): Linear => ({
@@ -168,28 +190,7 @@ function read(manifest: Manifest, unit: string, tensors: Tensors): UnitWeights {
   };
 }
 
-function rawTensor(name: string, shape: readonly number[], tensors: Tensors): tf.Tensor {
-  const view = tensors.get(name);
-  const remedy = 'The shard does not belong to this manifest; pack the bundle again.';
-  if (!view) throw new StitchError('bundle-invalid', `Tensor ${name} is missing from its shard. ${remedy}`, { tensor: name });
-  const expected = shape.join(', ');
-  const found = view.shape.join(', ');
-  if (found !== expected) {
-    throw new StitchError('bundle-invalid', `Tensor ${name}: expected shape [${expected}], found [${found}]. ${remedy}`, {
-      tensor: name,
-      expected,
-      found,
-    });
-  }
-  if (view.dtype !== 'F16' && view.dtype !== 'BF16' && view.dtype !== 'F32') {
-    throw new StitchError(
-      'bundle-invalid',
-      `Tensor ${name} is of dtype ${view.dtype}; weights are F16, BF16 or F32. ${remedy}`,
-      {
-        tensor: name,
-        found: view.dtype,
-      },
-    );
-  }
-  return tf.tensor(tensorToF32(view), [...shape], 'float32');
+/** f32, whatever the shard holds. */
+function toTensor({ view, shape, int8 }: StoredTensor): tf.Tensor {
+  return tf.tensor(int8 === undefined ? tensorToF32(view) : dequantizeRows(int8), [...shape], 'float32');
 }

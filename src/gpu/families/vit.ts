@@ -5,9 +5,10 @@
  */
 import type { AnchorSpec, Manifest } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
+import { scaleName } from '../../model/int8';
 import type { Kernel } from '../kernel';
 import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
-import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS } from '../kernels/gemm';
+import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS, type WeightFormat } from '../kernels/gemm';
 
 /** A dispatch before its GPU objects exist. Bindings name activations (`@…`) or weight tensors. */
 export interface Step {
@@ -33,7 +34,8 @@ export interface VitFamily {
   stitch(id: string): Step;
 }
 
-export function createVitFamily(manifest: Manifest): VitFamily {
+/** `formatOf`: how a loaded matrix is packed. Embed, block, head and stitch are asked for only when their unit is loaded. */
+export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) => WeightFormat): VitFamily {
   const { input, anchors, classes } = manifest;
   const patch = anchors[0]?.config.patch ?? 0;
   const patchLength = 3 * patch * patch;
@@ -65,11 +67,17 @@ export function createVitFamily(manifest: Manifest): VitFamily {
     activations.set(`@moments.${id}`, tokens * Math.ceil(config.dim / TILE_COLUMNS) * 8);
   }
 
-  const gemm = (shape: GemmShape, names: Record<string, string>): Step => ({
-    kernel: gemmKernel(shape),
-    bindings: gemmBindings(shape).map((slot) => names[slot] ?? ''),
-    workgroups: gemmWorkgroups(shape),
-  });
+  /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
+  const gemm = (part: Omit<GemmShape, 'weights'>, linear: string, names: Record<string, string>): Step => {
+    const w = `${linear}.weight`;
+    const shape = { ...part, weights: formatOf(w) };
+    const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
+    return {
+      kernel: gemmKernel(shape),
+      bindings: gemmBindings(shape).map((slot) => all[slot] ?? ''),
+      workgroups: gemmWorkgroups(shape),
+    };
+  };
   const base = { m: tokens, rows: GEMM_ROWS, epilogue: 'plain', stats: false } as const;
 
   return {
@@ -79,18 +87,13 @@ export function createVitFamily(manifest: Manifest): VitFamily {
     embed(anchor) {
       const { dim } = spec(anchor).config;
       const unit = `anchors.${anchor}.embed`;
-      return gemm(
-        { ...base, k: patchLength, n: dim, epilogue: 'embed', stats: true },
-        {
-          x: '@patches',
-          w: `${unit}.proj.weight`,
-          bias: `${unit}.proj.bias`,
-          cls: `${unit}.cls`,
-          pos: `${unit}.pos`,
-          out: `@x.${anchor}`,
-          stats: `@moments.${anchor}`,
-        },
-      );
+      return gemm({ ...base, k: patchLength, n: dim, epilogue: 'embed', stats: true }, `${unit}.proj`, {
+        x: '@patches',
+        cls: `${unit}.cls`,
+        pos: `${unit}.pos`,
+        out: `@x.${anchor}`,
+        stats: `@moments.${anchor}`,
+      });
     },
     block(anchor, index) {
       const { dim, heads, mlp, eps } = spec(anchor).config;
@@ -99,53 +102,43 @@ export function createVitFamily(manifest: Manifest): VitFamily {
       const stats = `@moments.${anchor}`;
       const headDim = dim / heads;
       const attention = { tokens, heads, headDim, queries: ATTENTION_QUERIES };
-      const linear = (name: string) => ({ w: `${unit}.${name}.weight`, bias: `${unit}.${name}.bias` });
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
-        gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, { x, ...norm('norm1'), ...linear('qkv'), out: '@qkv' }),
+        gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),
         { kernel: attentionKernel(attention), bindings: ['@qkv', '@attention'], workgroups: attentionWorkgroups(attention) },
-        gemm(
-          { ...base, k: dim, n: dim, epilogue: 'residual', stats: true },
-          { x: '@attention', ...linear('proj'), out: x, stats },
-        ),
-        gemm(
-          { ...base, k: dim, n: mlp, layerNorm: { eps }, epilogue: 'gelu' },
-          { x, ...norm('norm2'), ...linear('fc1'), out: '@hidden' },
-        ),
-        gemm({ ...base, k: mlp, n: dim, epilogue: 'residual', stats: true }, { x: '@hidden', ...linear('fc2'), out: x, stats }),
+        gemm({ ...base, k: dim, n: dim, epilogue: 'residual', stats: true }, `${unit}.proj`, {
+          x: '@attention',
+          out: x,
+          stats,
+        }),
+        gemm({ ...base, k: dim, n: mlp, layerNorm: { eps }, epilogue: 'gelu' }, `${unit}.fc1`, {
+          x,
+          ...norm('norm2'),
+          out: '@hidden',
+        }),
+        gemm({ ...base, k: mlp, n: dim, epilogue: 'residual', stats: true }, `${unit}.fc2`, { x: '@hidden', out: x, stats }),
       ];
     },
     head(anchor, finalNorm) {
       const { dim, eps } = spec(anchor).config;
       const unit = `anchors.${anchor}.head`;
       // Only row 0, the class token, is computed.
-      return gemm(
-        { ...base, m: 1, rows: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) },
-        {
-          x: `@x.${anchor}`,
-          moments: `@moments.${anchor}`,
-          gamma: `${unit}.norm.weight`,
-          beta: `${unit}.norm.bias`,
-          w: `${unit}.fc.weight`,
-          bias: `${unit}.fc.bias`,
-          out: '@logits',
-        },
-      );
+      return gemm({ ...base, m: 1, rows: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) }, `${unit}.fc`, {
+        x: `@x.${anchor}`,
+        moments: `@moments.${anchor}`,
+        gamma: `${unit}.norm.weight`,
+        beta: `${unit}.norm.bias`,
+        out: '@logits',
+      });
     },
     stitch(id) {
       const stitch = manifest.stitches.find((s) => s.id === id);
       if (stitch === undefined) throw new StitchError('bundle-invalid', `No stitch ${id} in the manifest.`, { stitch: id });
-      const unit = `stitches.${id}`;
-      return gemm(
-        { ...base, k: spec(stitch.from).config.dim, n: spec(stitch.to).config.dim, stats: true },
-        {
-          x: `@x.${stitch.from}`,
-          w: `${unit}.weight`,
-          bias: `${unit}.bias`,
-          out: `@x.${stitch.to}`,
-          stats: `@moments.${stitch.to}`,
-        },
-      );
+      return gemm({ ...base, k: spec(stitch.from).config.dim, n: spec(stitch.to).config.dim, stats: true }, `stitches.${id}`, {
+        x: `@x.${stitch.from}`,
+        out: `@x.${stitch.to}`,
+        stats: `@moments.${stitch.to}`,
+      });
     },
   };
 }

@@ -2,20 +2,26 @@
  * out[m, n] = epilogue(Σ_k prologue(x)[m, k] · W[k, n] + bias[n]): every linear layer of the network.
  *
  * Direct and register-tiled: one invocation computes ROWS × 8 outputs, reading x four values and W eight columns at a
- * time, without workgroup memory. f16 weights, f32 sums.
+ * time, without workgroup memory. f16 or int8 weights, f32 sums.
+ *
+ * int8 weights have one scale a column of W, so the scale stays out of the sum: out = prologue(x) · values, times scale, plus
+ * bias. The values are whole numbers that f32 holds exactly.
  *
  * LayerNorm costs no dispatch: a kernel that writes a block's activation also writes, per row and per 8 columns, the mean
  * and the sum of squared deviations of what it wrote (`stats`); the next kernel combines these partial moments (Chan et
  * al. 1979: no cancellation, unlike E[x²] − E[x]²) and normalises while it reads x.
  *
- * Buffers: x f32 [M, K]; W f16 packed, K-major, columns padded to 8: vec4<u32> = W[k, 8c … 8c+7]; bias f16 padded to 8;
- * gamma, beta f16 [K]; stats vec2f (mean, M2) [M, ⌈N / 8⌉].
+ * Buffers: x f32 [M, K]; W packed K-major, columns padded to 8: W[k, 8c … 8c+7] is one vec4<u32> of f16 or one vec2<u32> of
+ * int8; scale f32 and bias f16, padded to 8; gamma, beta f16 [K]; stats vec2f (mean, M2) [M, ⌈N / 8⌉].
  */
 import { type Kernel, unroll, WORKGROUP_SIZE, workgroupsFor } from '../kernel';
 
 export const TILE_COLUMNS = 8;
 
+export type WeightFormat = 'f16' | 'int8';
+
 export interface GemmShape {
+  readonly weights: WeightFormat;
   /** Rows, contraction length (multiple of 4) and columns (multiple of 4 when stats are written). */
   readonly m: number;
   readonly k: number;
@@ -39,6 +45,7 @@ export function gemmBindings(shape: GemmShape): string[] {
     'x',
     ...(shape.layerNorm ? ['moments', 'gamma', 'beta'] : []),
     'w',
+    ...(shape.weights === 'int8' ? ['scale'] : []),
     'bias',
     ...(shape.epilogue === 'embed' ? ['cls', 'pos'] : []),
     'out',
@@ -55,13 +62,23 @@ const DECLARE: Record<string, string> = {
   moments: 'var<storage, read> moments: array<vec2f>;',
   gamma: 'var<storage, read> gamma: array<vec2u>;',
   beta: 'var<storage, read> beta: array<vec2u>;',
-  w: 'var<storage, read> w: array<vec4u>;',
+  scale: 'var<storage, read> scale: array<vec4f>;',
   bias: 'var<storage, read> bias: array<vec4u>;',
   cls: 'var<storage, read> cls: array<vec2u>;',
   pos: 'var<storage, read> pos: array<vec2u>;',
   out: 'var<storage, read_write> out: array<vec4f>;',
   stats: 'var<storage, read_write> stats: array<vec2f>;',
 };
+
+/** Per format: the type of eight columns, and what makes two vec4f out of such a `p`. */
+const UNPACK: Record<WeightFormat, { readonly type: string; readonly lo: string; readonly hi: string }> = {
+  f16: { type: 'vec4u', lo: 'halves(p.xy)', hi: 'halves(p.zw)' },
+  int8: { type: 'vec2u', lo: 'bytes(p.x)', hi: 'bytes(p.y)' },
+};
+
+/** Sign-extends four bytes. By shifts, because unpack4xI8 is a language feature that not every browser has. */
+const BYTES = /* wgsl */ `
+fn bytes(v: u32) -> vec4f { return vec4f((vec4i(bitcast<i32>(v)) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)); }`;
 
 /** erf by Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7. */
 const GELU = /* wgsl */ `
@@ -94,7 +111,7 @@ ${unroll(rows, (r) => `    { let p = moments[row${r} * ${tiles}u + t]; let d = p
 ${unroll(rows, (r) => `  let scale${r} = inverseSqrt(sq${r} * ${1 / k} + ${layerNorm.eps});\n  let shift${r} = -mean${r} * scale${r};`)}`;
 }
 
-function storeCode({ n, rows, epilogue, stats }: GemmShape): string {
+function storeCode({ n, rows, epilogue, stats, weights }: GemmShape): string {
   const columns4 = Math.ceil(n / 4);
   const tiles = Math.ceil(n / TILE_COLUMNS);
   // Only a last tile can be half empty, and only where n % 8 is 1…4.
@@ -124,6 +141,7 @@ function storeCode({ n, rows, epilogue, stats }: GemmShape): string {
     rows,
     (r) => `  if (first + ${r}u < M) {
     let at = row${r} * ${columns4}u + col;
+    ${weights === 'int8' ? `lo${r} *= scaleLo; hi${r} *= scaleHi;` : ''}
     lo${r} += biasLo; hi${r} += biasHi;
     ${finish(r, 'lo', 'at')}
     out[at] = lo${r};
@@ -134,14 +152,17 @@ function storeCode({ n, rows, epilogue, stats }: GemmShape): string {
 }
 
 export function gemmKernel(shape: GemmShape): Kernel {
-  const { m, k, n, rows, layerNorm, epilogue, stats } = shape;
+  const { m, k, n, rows, layerNorm, epilogue, stats, weights } = shape;
   const tiles = Math.ceil(n / TILE_COLUMNS);
   const bindings = gemmBindings(shape);
   const names = ['x', 'y', 'z', 'w'];
+  const { type, lo, hi } = UNPACK[weights];
+  const declare: Record<string, string> = { ...DECLARE, w: `var<storage, read> w: array<${type}>;` };
   const wgsl = /* wgsl */ `
 const M = ${m}u;
-${bindings.map((name, i) => `@group(0) @binding(${i}) ${DECLARE[name]}`).join('\n')}
+${bindings.map((name, i) => `@group(0) @binding(${i}) ${declare[name]}`).join('\n')}
 fn halves(v: vec2u) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
+${weights === 'int8' ? BYTES : ''}
 ${epilogue === 'gelu' ? GELU : ''}
 
 @compute @workgroup_size(${WORKGROUP_SIZE})
@@ -161,8 +182,8 @@ ${names
   .map(
     (c) => `    {
       let p = w[wi];
-      let lo = vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
-      let hi = vec4f(unpack2x16float(p.z), unpack2x16float(p.w));
+      let lo = ${lo};
+      let hi = ${hi};
 ${unroll(rows, (r) => `      lo${r} += a${r}.${c} * lo;\n      hi${r} += a${r}.${c} * hi;`)}
       wi += ${tiles}u;
     }`,
@@ -170,10 +191,11 @@ ${unroll(rows, (r) => `      lo${r} += a${r}.${c} * lo;\n      hi${r} += a${r}.$
   .join('\n')}
   }
   let pb = bias[tile];
-  let biasLo = vec4f(unpack2x16float(pb.x), unpack2x16float(pb.y));
-  let biasHi = vec4f(unpack2x16float(pb.z), unpack2x16float(pb.w));
+  let biasLo = halves(pb.xy);
+  let biasHi = halves(pb.zw);
+${weights === 'int8' ? '  let scaleLo = scale[col];\n  let scaleHi = scale[col + 1u];' : ''}
 ${storeCode(shape)}
 }`;
-  const key = `gemm ${m}x${k}x${n} rows=${rows} ${epilogue}${layerNorm ? ` ln=${layerNorm.eps}` : ''}${stats ? ' stats' : ''}`;
+  const key = `gemm ${m}x${k}x${n} rows=${rows} ${epilogue}${layerNorm ? ` ln=${layerNorm.eps}` : ''}${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}`;
   return { key, wgsl };
 }

@@ -4,6 +4,7 @@ import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
 import { attentionKernel, attentionWorkgroups } from '../../../src/gpu/kernels/attention';
 import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups } from '../../../src/gpu/kernels/gemm';
 import { topKKernel } from '../../../src/gpu/kernels/top-k';
+import { dequantizeRows, quantizeRows, type QuantizedRows } from '../../../src/model/int8';
 import { expectClose } from '../../support/close';
 import { dispatch, download, random, upload, withDevice } from '../../support/gpu';
 
@@ -27,7 +28,9 @@ function erf(x: number): number {
 
 interface GemmData {
   x: Float32Array;
+  /** What the kernel computes with, rounded to f16 or int8. */
   w: Float32Array;
+  int8: QuantizedRows;
   bias: Float32Array;
   gamma: Float32Array;
   beta: Float32Array;
@@ -38,13 +41,18 @@ interface GemmData {
 
 const half = (v: Float32Array): Float32Array => f16ToF32(f32ToF16(v));
 
-function gemmData({ m, k, n }: GemmShape): GemmData {
+function gemmData({ m, k, n, weights }: GemmShape): GemmData {
   const x = random(m * k, 1);
   // A common offset far above the spread: E[x²] − E[x]² would lose it.
   for (let i = 0; i < x.length; i++) x[i] = (x[i] ?? 0) + 30;
+  const w = random(n * k, 2, 1 / Math.sqrt(k));
+  // Rows of very different size, so that a scale at the wrong column is seen; and a row of zeros.
+  if (weights === 'int8') for (let i = 0; i < w.length; i++) w[i]! *= [1, 0.01, 3, 0, 0.3][Math.floor(i / k) % 5]!;
+  const int8 = quantizeRows('w', w, n);
   return {
     x,
-    w: half(random(n * k, 2, 1 / Math.sqrt(k))),
+    w: weights === 'int8' ? dequantizeRows(int8) : half(w),
+    int8,
     bias: half(random(n, 3)),
     gamma: half(random(k, 4)),
     beta: half(random(k, 5)),
@@ -92,11 +100,10 @@ function scalarMoments(values: Float32Array, m: number, n: number): Float32Array
   return out;
 }
 
-function packMatrix(w: Float32Array, n: number, k: number): Uint16Array {
+/** K-major, columns padded to 8. */
+function packMatrix<T extends Uint16Array | Int8Array>(values: T, packed: T, n: number, k: number): T {
   const stride = Math.ceil(n / 8) * 8;
-  const packed = new Uint16Array(k * stride);
-  const halves = f32ToF16(w);
-  for (let c = 0; c < n; c++) for (let i = 0; i < k; i++) packed[i * stride + c] = at(halves, c * k + i);
+  for (let c = 0; c < n; c++) for (let i = 0; i < k; i++) packed[i * stride + c] = at(values, c * k + i);
   return packed;
 }
 
@@ -104,8 +111,9 @@ async function runGemm(
   device: GPUDevice,
   shape: GemmShape,
 ): Promise<{ out: Float32Array; stats: Float32Array; expected: Float32Array }> {
-  const { m, k, n } = shape;
+  const { m, k, n, weights } = shape;
   const d = gemmData(shape);
+  const padded = Math.ceil(n / 8) * 8;
   const stride = Math.ceil(n / 4) * 4;
   const tiles = Math.ceil(n / 8);
   const old = new Float32Array(m * stride);
@@ -115,7 +123,16 @@ async function runGemm(
     moments: upload(device, scalarMoments(d.x, m, k)),
     gamma: upload(device, f32ToF16(d.gamma)),
     beta: upload(device, f32ToF16(d.beta)),
-    w: upload(device, packMatrix(d.w, n, k)),
+    w: upload(
+      device,
+      weights === 'int8'
+        ? packMatrix(d.int8.values, new Int8Array(k * padded), n, k)
+        : packMatrix(f32ToF16(d.w), new Uint16Array(k * padded), n, k),
+    ),
+    scale: upload(
+      device,
+      Float32Array.from({ length: padded }, (_, c) => d.int8.scale[c] ?? 0),
+    ),
     bias: upload(device, f32ToF16(d.bias)),
     cls: upload(device, f32ToF16(d.cls)),
     pos: upload(device, f32ToF16(d.pos)),
@@ -133,7 +150,7 @@ async function runGemm(
   return { out, stats, expected: scalarGemm(shape, d) };
 }
 
-const PLAIN = { rows: 4, epilogue: 'plain', stats: false } as const;
+const PLAIN = { weights: 'f16', rows: 4, epilogue: 'plain', stats: false } as const;
 
 describe('gemm', () => {
   const cases: [string, GemmShape][] = [
@@ -149,7 +166,11 @@ describe('gemm', () => {
     ['embedding with moments', { ...PLAIN, m: 17, k: 48, n: 32, epilogue: 'embed', stats: true }],
     ['stitch with moments, 4 columns', { ...PLAIN, m: 10, k: 16, n: 4, stats: true }],
   ];
-  for (const [name, shape] of cases) {
+  const variants = cases.flatMap(([name, shape]): [string, GemmShape][] => [
+    [name, shape],
+    [`int8: ${name}`, { ...shape, weights: 'int8' }],
+  ]);
+  for (const [name, shape] of variants) {
     it(name, async () => {
       await withDevice(async (device) => {
         const { out, stats, expected } = await runGemm(device, shape);
@@ -159,6 +180,11 @@ describe('gemm', () => {
       });
     });
   }
+});
+
+it('kernels of f16 and int8 weights have keys of their own', () => {
+  const shape = { ...PLAIN, m: 5, k: 8, n: 8 };
+  expect(gemmKernel({ ...shape, weights: 'int8' }).key).not.toBe(gemmKernel(shape).key);
 });
 
 describe('attention', () => {

@@ -6,7 +6,7 @@ import { createGpuExecutor, type GpuExecutor } from '../../../src/gpu/executor';
 import { createReferenceExecutor } from '../../../src/reference/executor';
 import { createResampler } from '../../../src/input/resample';
 import { expectClose } from '../../support/close';
-import { fill, type Fixture, FIXTURES, openFixture } from '../../support/fixtures';
+import { fill, type Fixture, FIXTURES, openFixture, TINY_PIPELINES } from '../../support/fixtures';
 import { random } from '../../support/gpu';
 
 for (const name of FIXTURES) {
@@ -57,6 +57,8 @@ for (const name of FIXTURES) {
         });
       }
     });
+
+    if (name === 'tiny') it('compiles every kernel once', () => expect(gpu.stats().pipelines).toBe(TINY_PIPELINES));
 
     it('creates nothing while frames and routes change, and submits once a frame', async () => {
       const { size } = fixture.manifest.input;

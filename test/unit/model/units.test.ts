@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseSafetensors, type TensorView } from '../../../src/bundle/safetensors';
 import { routeLabel, toAnchorInfo, toRouteInfo } from '../../../src/model/describe';
-import { requiredTensors, tensorsOf, unitsOf, unitsOfAnchor } from '../../../src/model/units';
+import { requiredTensors } from '../../../src/model/stored';
+import { tensorsOf, unitsOf, unitsOfAnchor } from '../../../src/model/units';
 import { expectError } from '../bundle/expect-error';
 import { makeBundle, type MemoryBundle } from '../bundle/make-bundle';
 
@@ -88,7 +89,7 @@ describe('requiredTensors', () => {
   };
 
   it('names what it found', () => {
-    const names = requiredTensors(manifest, 'anchors.w8.embed', shard());
+    const names = requiredTensors(manifest, 'anchors.w8.embed', shard()).map(({ name }) => name);
     expect(names).toEqual(['proj.weight', 'proj.bias', 'cls', 'pos'].map((tail) => `anchors.w8.embed.${tail}`));
   });
 

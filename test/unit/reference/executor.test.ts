@@ -48,6 +48,28 @@ describe('reference executor', () => {
     }
   });
 
+  test('in pieces the logits are the same, and frames run between them', async () => {
+    const executor = await start();
+    const { frame, pixels } = sampleFrame();
+    const whole = await executor.logits('b', pixels);
+    let pauses = 0;
+    const pieces = await executor.logitsInPieces?.('b', pixels, async () => {
+      pauses += 1;
+      await executor.run('a', frame);
+    });
+    expect(pieces).toEqual(whole);
+    expect(pauses).toBe(manifest.anchors.find(({ id }) => id === 'b')?.config.depth);
+  });
+
+  test('given up between two pieces, it leaves nothing behind', async () => {
+    const executor = await start();
+    const { pixels } = sampleFrame();
+    const before = executor.stats();
+    const stop = () => Promise.reject(new Error('stop'));
+    await expect(executor.logitsInPieces?.('b', pixels, stop)).rejects.toThrow('stop');
+    expect(executor.stats()).toEqual(before);
+  });
+
   test('run gives the five best of the same logits', async () => {
     const executor = await start();
     const { frame, pixels } = sampleFrame();

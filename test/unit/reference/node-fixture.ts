@@ -9,8 +9,8 @@ export interface NodeFixture {
   readonly batch: number;
   /** Normalised images, [B, 3, S, S]. */
   readonly pixels: Float32Array<ArrayBuffer>;
-  /** PyTorch's logits of one route, [B, C], on the f16-rounded weights or the f32 originals. */
-  expected(route: string, weights: 'f16' | 'f32'): Float32Array;
+  /** PyTorch's logits of one route, [B, C], on the f16-rounded or int8 weights or the f32 originals; not every fixture has all. */
+  expected(route: string, weights: 'f16' | 'f32' | 'int8'): Float32Array;
 }
 
 export function readFixture(name: string): NodeFixture {
@@ -19,7 +19,6 @@ export function readFixture(name: string): NodeFixture {
   const answers = parseSafetensors(read('expected.safetensors'), 'expected.safetensors');
   const values = (tensor: string) => tensorToF32(answers.get(tensor)!);
   const pixels = values('pixels');
-  const logits = { f16: values('logits_f16'), f32: values('logits_f32') };
   const batch = pixels.length / (3 * manifest.input.size ** 2);
   const row = batch * manifest.classes;
   return {
@@ -30,7 +29,7 @@ export function readFixture(name: string): NodeFixture {
     expected(route, weights) {
       const index = manifest.routes.findIndex(({ id }) => id === route);
       if (index < 0) throw new Error(`${name} has no route ${route}`);
-      return logits[weights].slice(index * row, (index + 1) * row); // [R, B, C] -> [B, C]
+      return values(`logits_${weights}`).slice(index * row, (index + 1) * row); // [R, B, C] -> [B, C]
     },
   };
 }

@@ -67,9 +67,11 @@ describe('WeightStore', () => {
   });
 
   test.each([
-    ['a missing tensor', 'anchors.a.embed.pos', undefined, /anchors\.a\.embed\.pos is missing/],
-    ['a wrong shape', 'anchors.a.embed.cls', { shape: [1, 32] }, /expected shape \[32\], found \[1, 32\]/],
-    ['a wrong dtype', 'anchors.a.embed.cls', { dtype: 'I64' as const }, /dtype I64/],
+    ['a missing tensor', 'anchors.a.embed.pos', undefined, /anchors\.a\.embed\.pos: .*found nothing/],
+    ['a wrong shape', 'anchors.a.embed.cls', { shape: [1, 32] }, /expected F16 or BF16 or F32 \[32\], found F16 \[1, 32\]/],
+    ['a wrong dtype', 'anchors.a.embed.cls', { dtype: 'I64' as const }, /found I64 \[32\]/],
+    ['a vector in int8', 'anchors.a.embed.cls', { dtype: 'I8' as const }, /found I8 \[32\]/],
+    ['an int8 matrix without scales', 'anchors.a.embed.proj.weight', { dtype: 'I8' as const }, /scale: expected F32 \[32\]/],
   ])('%s is bundle-invalid and leaves nothing behind', (_what, name, view, message) => {
     const before = tf.memory().numTensors;
     const store = new WeightStore(manifest);
