@@ -49,7 +49,8 @@ async function findManifest(given: string | undefined): Promise<string | URL> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) path = join(path, 'manifest.json');
   await access(path).catch(() => {
-    throw new ToolError(`no bundle at ${given ?? DEFAULT_BUNDLE}`);
+    // The npm package carries no weights.
+    throw new ToolError(given === undefined ? 'no bundle was named: use --bundle <manifest>' : `no bundle at ${given}`);
   });
   return path;
 }

@@ -1,5 +1,6 @@
 /** Drives the tools page in an installed, headless Chrome or Chromium. */
-import { chromium, type Browser } from 'playwright';
+import type * as Playwright from 'playwright';
+import type { Browser } from 'playwright';
 import { BASE_ARGS, findChromium, missingChromium } from '../../../scripts/chromium.mjs';
 import type { Answer, PageApi, PageGlobals } from '../page/protocol';
 
@@ -12,7 +13,19 @@ export interface OpenPage extends PageApi {
 
 type Progress = (phase: string, share: number) => void;
 
+/** The driver is an optional peer of the package: only this tool needs it. */
+async function driver(): Promise<typeof Playwright> {
+  try {
+    return await import('playwright');
+  } catch (error) {
+    throw new ToolError('this needs the browser driver: npm install playwright (the browser itself may be an installed one)', {
+      cause: error,
+    });
+  }
+}
+
 async function launch(executablePath: string): Promise<Browser> {
+  const { chromium } = await driver();
   try {
     return await chromium.launch({ executablePath, args: [...BASE_ARGS], headless: true, chromiumSandbox: true });
   } catch (error) {
@@ -56,6 +69,11 @@ export async function openPage(executable: string, url: string, onProgress: Prog
     classify: (photo, route) =>
       Promise.race([
         page.evaluate(([p, r]) => (globalThis as unknown as PageGlobals).runningStitch.classify(p, r), [photo, route] as const),
+        failed,
+      ]),
+    time: (route, frames) =>
+      Promise.race([
+        page.evaluate(([r, f]) => (globalThis as unknown as PageGlobals).runningStitch.time(r, f), [route, frames] as const),
         failed,
       ]),
     close: () => browser.close(),

@@ -1,6 +1,7 @@
 /** The command line of `npm run classify`. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { BackendChoice } from '../../index';
+import { invocation, isPackaged } from './invocation';
 
 /** The bundle that comes with the project, relative to its root. */
 export const DEFAULT_BUNDLE = 'public/models/photos-64-128/manifest.json';
@@ -24,24 +25,29 @@ function milliseconds(text: string): number {
   return value;
 }
 
+const bundleWords = (): string =>
+  isPackaged()
+    ? 'path or URL of the bundle’s manifest.json'
+    : `path or URL of another bundle’s manifest.json (default: ${DEFAULT_BUNDLE})`;
+
 /** The parsed arguments, or the exit code where there is nothing to do: help was shown, or the usage was wrong. */
 export function parseClassifyArguments(argv: readonly string[]): ClassifyArguments | number {
-  const command = new Command('npm run classify --')
+  const command = new Command(invocation('classify'))
     .description('Says what is in photos: the engine of the web page, run in a headless browser.')
     .argument('<photo...>', 'image files that a browser can decode (JPEG, PNG, WebP, GIF, AVIF, BMP)')
     .option('--budget <ms>', 'time that one photo may take, in milliseconds (default: 33)', milliseconds)
     .option('--route <id>', 'one fixed network of the bundle, instead of the best within the budget')
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKENDS).default('auto'))
-    .option('--bundle <manifest>', `path or URL of another bundle’s manifest.json (default: ${DEFAULT_BUNDLE})`)
+    .option('--bundle <manifest>', bundleWords())
     .option('--json', 'print one JSON document', false)
     .addHelpText(
       'after',
       `
 Examples:
-  npm run classify -- photo.jpg
-  npm run classify -- --budget 20 holiday/*.jpg
-  npm run classify -- --route w128 --backend wasm photo.jpg
-  npm run --silent classify -- --json photo.jpg
+  ${invocation('classify')} photo.jpg
+  ${invocation('classify')} --budget 20 holiday/*.jpg
+  ${invocation('classify')} --route w128 --backend wasm photo.jpg
+  ${invocation('classify').replace('npm run', 'npm run --silent')} --json photo.jpg
 
 Exit code: 0 all photos classified; 1 some could not be, or the engine did not start; 2 wrong usage.`,
     )

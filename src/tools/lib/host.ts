@@ -1,14 +1,13 @@
 /** A server on 127.0.0.1 for one run of a tool: the built tools page, the bundle, and the photos, each read when asked for. */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, extname, join, normalize, sep } from 'node:path';
+import { dirname, extname, join, normalize, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
 
 /** The page of the tools; benchmarks bring one of their own. */
-const TOOLS_PAGE = fileURLToPath(new URL('../page', import.meta.url));
+const TOOLS_PAGE = fileURLToPath(new URL(/* @vite-ignore */ '../page', import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -29,8 +28,21 @@ export interface Host {
   close(): void;
 }
 
-/** The page with its worker, bundled in memory: nothing is written, and two runs do not meet. */
+/** The page as the package brings it. */
+async function readPage(root: string): Promise<Map<string, Bytes>> {
+  const entries = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name));
+  return new Map(
+    await Promise.all(
+      paths.map(async (path) => [relative(root, path).split(sep).join('/'), new Uint8Array(await readFile(path))] as const),
+    ),
+  );
+}
+
+/** From sources: the page with its worker, bundled in memory. Nothing is written, and two runs do not meet. */
 async function buildPage(root: string): Promise<Map<string, Bytes>> {
+  if (await stat(join(root, 'assets')).catch(() => undefined)) return readPage(root);
+  const { build } = await import('vite');
   const built = await build({
     configFile: false,
     root,

@@ -56,7 +56,7 @@ export function routesToCheck(routes: readonly Pick<RouteSpec, 'id' | 'path'>[])
   return [...anchors, ...spread].map(({ id }) => id);
 }
 
-/** Logits of `routes` on the f16-rounded weights, f32 arithmetic: [routes, batch, classes]. */
+/** Logits of `routes` on the weights as a bundle holds them, f32 arithmetic: [routes, batch, classes]. */
 export async function referenceLogits(
   draft: FamilyDraft,
   routes: readonly string[],
@@ -83,10 +83,16 @@ export async function referenceLogits(
   }
 }
 
+/** What is asked of the executors: images, and the routes to run on them. */
+export type CheckQuestions = Pick<CheckDraft, 'image' | 'batch' | 'routes'>;
+
 /** Check vectors by the reference executor. They prove that other executors agree with it, not that it is right. */
-export async function computeCheck(draft: FamilyDraft): Promise<CheckDraft> {
-  const routes = routesToCheck(draft.routes);
-  const image = proceduralImages(draft.input.size, IMAGES);
-  const logits = await referenceLogits(draft, routes, image, IMAGES);
-  return { image, batch: IMAGES, routes, logits, tolerance: TOLERANCE, source: REFERENCE_SOURCE };
+export async function computeCheck(draft: FamilyDraft, questions = usualQuestions(draft)): Promise<CheckDraft> {
+  const { image, batch, routes } = questions;
+  const logits = await referenceLogits(draft, routes, image, batch);
+  return { image, batch, routes, logits, tolerance: TOLERANCE, source: REFERENCE_SOURCE };
+}
+
+function usualQuestions({ routes, input }: FamilyDraft): CheckQuestions {
+  return { image: proceduralImages(input.size, IMAGES), batch: IMAGES, routes: routesToCheck(routes) };
 }

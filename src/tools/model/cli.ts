@@ -1,9 +1,13 @@
 /** The command line of `npm run model`. */
 import { Command, CommanderError, Option } from 'commander';
 import { StitchError } from '../../core/errors';
-import { evaluate, inspect, pack, stitch, verify } from './commands';
-import type { EvaluateArguments, Io, PackArguments, StitchArguments } from './commands';
+import { ToolError } from '../lib/browser';
+import { invocation, isPackaged } from '../lib/invocation';
+import { evaluate, inspect, plot, stitch, verify } from './commands';
+import type { EvaluateArguments, Io, PlotArguments, StitchArguments } from './commands';
 import type { ImportArguments } from './import-command';
+import { pack, type PackArguments } from './pack-command';
+import { profile, type ProfileArguments } from './profile-command';
 import { count, counts, positive, ridge, seed, triple, words } from './options';
 
 const EXIT_CODES = 'Exit code: 0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C (nothing half-written stays).';
@@ -12,7 +16,7 @@ const EXIT_CODES = 'Exit code: 0 done; 1 failed; 2 wrong usage; 130 stopped by C
 export const INTERRUPTED = 130;
 
 function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  npm run model -- ${line}`).join('\n')}\n\n${EXIT_CODES}`;
+  return `\nExamples:\n${lines.map((line) => `  ${invocation('model')} ${line}`).join('\n')}\n\n${EXIT_CODES}`;
 }
 
 const jsonOption = () => new Option('--json', 'print one JSON document').default(false);
@@ -20,12 +24,14 @@ const forceOption = () => new Option('--force', 'replace a bundle that stands th
 
 /** Builds the program; `done` takes the exit code of the command that ran. */
 function createProgram(io: Io, done: (code: number) => void): Command {
-  const program = new Command('npm run model --')
+  const program = new Command(invocation('model'))
     .description('From pretrained networks to a served stitchable bundle.')
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) })
     .exitOverride()
     .addHelpText('after', `\nEvery command has --help with examples.\n${EXIT_CODES}`);
   const command = (name: string, text: string) => program.command(name).description(text).exitOverride();
+  // Here for the help only: the package's command runs it as a program of its own.
+  if (isPackaged()) command('classify', 'says what is in photos, with the engine of the web page in a headless browser');
 
   addImport(command('import', 'makes a bundle of pretrained networks, or of an SN-Net checkpoint with its routes'), io, done);
 
@@ -60,7 +66,8 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     .argument('<bundle>', 'folder of a bundle')
     .requiredOption('--images <path>', 'labelled images: a folder per class (named by label or class number), or a .jpk file')
     .option('--count <images>', 'only so many, drawn evenly by chance', count)
-    .option('--batch <images>', 'images a pass of the network; more take memory, not less time', count, 1)
+    .option('--routes <ids>', 'only these, with commas; the others keep what is known of them', words)
+    .option('--batch <images>', 'images a pass of the network', count, 8)
     .option('--chunk <images>', 'images after which progress is kept', count, 32)
     .option('--plot <file>', 'SVG of accuracy against multiply-accumulates')
     .option('--side-file <file>', 'where progress is kept until the end (default: <bundle>.evaluation.jsonl)')
@@ -73,16 +80,63 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     )
     .action(async (bundle: string, options: EvaluateArguments) => done(await evaluate(bundle, options, io)));
 
-  command('pack', 'writes a bundle anew: other shard sizes, name or version')
+  command(
+    'profile',
+    'measures the routes of the Pareto front in a headless browser, and shows how well their times are predicted',
+  )
+    .argument('<bundle>', 'folder of a bundle; the times go into its manifest as priors')
+    .addOption(
+      new Option('--backend <name>', 'what computes (default: a GPU where there is one, else WASM)')
+        .choices(['auto', 'webgpu', 'wasm', 'cpu'])
+        .default('auto', 'auto'),
+    )
+    .option('--routes <ids>', 'routes with commas, or all, instead of the Pareto front', words)
+    .option('--fit <count>', 'stitched routes, beside the anchors, that the predictor is fitted on', count, 4)
+    .option('--predict-only', 'measure only those and five to test the prediction; the others are predicted', false)
+    .option('--rounds <count>', 'visits to every route', count, 7)
+    .option('--frames <count>', 'frames a visit, after one that does not count', count, 3)
+    .option('--no-write', 'leave the manifest as it is')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        'profile family',
+        'profile family --backend wasm --routes all --no-write',
+        'profile family --predict-only --rounds 3 --json',
+      ),
+    )
+    .action(async (bundle: string, options: ProfileArguments) => done(await profile(bundle, options, io)));
+
+  command('pack', 'writes a bundle anew: other shard sizes, name or version, or weights rounded to int8')
     .argument('<bundle>', 'folder of a bundle')
     .requiredOption('--out <folder>', 'folder of the new bundle')
     .option('--group <blocks>', 'blocks a shard', count, 3)
     .option('--name <name>', 'name of the new bundle')
     .option('--bundle-version <version>', 'version of the new bundle')
+    .addOption(new Option('--weights <form>', 'how matrices are held (default: as they are)').choices(['int8', 'f16']))
+    .option('--images <path>', 'labelled images to measure what rounding costs, as for evaluate')
+    .option('--count <images>', 'only so many, drawn evenly by chance', count)
+    .option('--routes <ids>', 'routes to measure, with commas, or all (default: the anchors)', words)
+    .option('--batch <images>', 'images a pass of the network', count, 1)
     .addOption(forceOption())
     .addOption(jsonOption())
-    .addHelpText('after', examples('pack family --group 2 --out family-fine'))
+    .addHelpText(
+      'after',
+      examples(
+        'pack family --group 2 --out family-fine',
+        'pack family --weights int8 --images val.jpk --out family-int8',
+        'pack family --weights int8 --images val/ --count 1000 --routes all --out family-int8',
+      ),
+    )
     .action(async (bundle: string, options: PackArguments) => done(await pack(bundle, options, io)));
+
+  command('plot', 'draws accuracy against multiply-accumulates: anchors, stitched routes and the Pareto front')
+    .argument('<bundle>', 'folder of a bundle whose routes were evaluated')
+    .requiredOption('--out <file>', 'SVG to write; it follows a light or dark colour scheme')
+    .option('--title <text>', 'heading (default: name of the bundle)')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('plot family --out accuracy.svg', 'plot family --title "Our family" --out accuracy.svg'))
+    .action(async (bundle: string, options: PlotArguments) => done(await plot(bundle, options, io)));
 
   command('inspect', 'shows a picture of the family and a table of its routes')
     .argument('<bundle>', 'folder of a bundle')
@@ -146,8 +200,8 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     io.progress.end();
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (!(error instanceof StitchError)) throw error;
+    if (!(error instanceof StitchError || error instanceof ToolError)) throw error;
     io.err(`model: ${error.message}`);
-    return error.code === 'aborted' ? INTERRUPTED : 1;
+    return 'code' in error && error.code === 'aborted' ? INTERRUPTED : 1;
   }
 }

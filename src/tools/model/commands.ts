@@ -1,15 +1,19 @@
 /** What the commands of `npm run model` do, apart from their options. */
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { writeBundle } from './write-bundle';
-import { readBundle, readManifest } from './read-bundle';
+import type { Manifest } from '../../bundle/manifest';
+import { StitchError } from '../../core/errors';
+import { keptRemark, writeBundle } from './write-bundle';
+import { lossText } from './pack-command';
+import { readBundle, readManifest, weightForms } from './read-bundle';
 import { evaluateBundle, recordResults } from './evaluate';
 import { openImages, pick } from './images';
 import { describeFamily, mega, routeRows, textTable } from './inspect';
 import { requireFree, writeWhole } from './partial';
-import { accuracyPlot } from './plot';
+import { accuracyPlot, plotRoutes } from './plot';
 import type { Progress } from './progress';
 import { stitchFamily } from './stitch-family';
+import { namedRoutes } from './route-names';
 import { verifyFamily } from './verify';
 
 /** What a command needs of the process. */
@@ -62,6 +66,7 @@ export async function stitch(folder: string, args: StitchArguments, io: Io): Pro
     groupSize: args.group ?? groupSize,
     force: args.force,
     signal: io.signal,
+    onKept: (files) => io.err(keptRemark(files)),
     onProgress: (done, of) => io.progress.update('writing', done / of),
   });
   io.progress.end();
@@ -89,6 +94,7 @@ export async function stitch(folder: string, args: StitchArguments, io: Io): Pro
 export interface EvaluateArguments extends Common {
   readonly images: string;
   readonly count?: number;
+  readonly routes?: readonly string[];
   readonly batch: number;
   readonly chunk: number;
   readonly sideFile?: string;
@@ -98,74 +104,83 @@ export interface EvaluateArguments extends Common {
 }
 
 export async function evaluate(folder: string, args: EvaluateArguments, io: Io): Promise<number> {
-  const family = await readBundle(folder);
+  const whole = await readBundle(folder);
+  const family = { ...whole, manifest: { ...whole.manifest, routes: namedRoutes(whole.manifest, args.routes) } };
   const set = await openImages(args.images, family.draft.labels);
   const images = args.count === undefined ? set : { ...set, entries: pick(set.entries, args.count, 0) };
   const sideFile = args.sideFile ?? `${resolve(folder)}.evaluation.jsonl`;
-  const results = await evaluateBundle(family, {
+  const found = await evaluateBundle(family, {
     ...args,
     images,
     sideFile,
     signal: io.signal,
     onProgress: (phase, share) => io.progress.update(phase, share),
   });
-  await recordResults(folder, family.document, results);
-  const anchorNames = new Map(family.manifest.anchors.map(({ id, name }) => [id, name]));
-  const { manifest } = family;
+  const front = await recordResults(folder, family.document, found);
+  const results = found.map((result) => ({ ...result, pareto: front.has(result.id) }));
   if (args.plot !== undefined) {
-    const points = results.map((result) => {
-      const path = manifest.routes.find(({ id }) => id === result.id)?.path ?? [];
-      const [only] = path;
-      const anchor = path.length === 1 && only !== undefined && 'anchor' in only ? anchorNames.get(only.anchor) : undefined;
-      return { ...result, ...(anchor === undefined ? {} : { anchor }) };
-    });
-    const title = `${manifest.name}: ${results.length} networks in one bundle, ${images.entries.length} images`;
-    await writeWhole(args.plot, accuracyPlot(title, points));
+    const note = `; ${images.entries.length} images`;
+    await writePlot(args.plot, (await readManifest(folder)).manifest, family.manifest.name, note);
   }
   await rm(sideFile, { force: true });
   io.progress.end();
-  print(io, args.json, { images: images.entries.length, routes: results }, () =>
-    textTable(
+  const stitched = summaryOf(family.manifest, results);
+  print(io, args.json, { images: images.entries.length, ...(stitched && { stitched }), routes: results }, () => {
+    const rows = [...results].sort((a, b) => a.macs - b.macs);
+    const table = textTable(
       ['route', 'MMACs', 'top-1', 'top-5', 'loss', 'Pareto'],
-      [...results]
-        .sort((a, b) => a.macs - b.macs)
-        .map((r) => [r.id, mega(r.macs), percent(r.top1), percent(r.top5), r.loss.toFixed(3), r.pareto ? '★' : '']),
-    ),
-  );
-  return 0;
-}
-
-export interface PackArguments extends Common {
-  readonly out: string;
-  readonly group: number;
-  readonly name?: string;
-  readonly bundleVersion?: string;
-  readonly force: boolean;
-}
-
-export async function pack(folder: string, args: PackArguments, io: Io): Promise<number> {
-  const { draft } = await readBundle(folder);
-  const family = { ...draft, name: args.name ?? draft.name, version: args.bundleVersion ?? draft.version };
-  const manifest = await writeBundle(args.out, family, {
-    groupSize: args.group,
-    force: args.force,
-    signal: io.signal,
-    onProgress: (done, of) => io.progress.update('writing', done / of),
+      rows.map((r) => [r.id, mega(r.macs), percent(r.top1), percent(r.top5), r.loss.toFixed(3), r.pareto ? '★' : '']),
+    );
+    if (stitched === undefined) return table;
+    const { routes, mean, lowest, highest } = stitched;
+    return `${table}\n\n${routes} stitched routes: top-1 ${percent(mean)} in the mean, ${percent(lowest)} to ${percent(highest)}`;
   });
-  io.progress.end();
-  const bytes = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
-  print(io, args.json, { bundle: args.out, shards: manifest.shards.length, bytes }, () =>
-    [`${args.out}: ${mega(bytes)} MB in ${manifest.shards.length} shards, in this order:`]
-      .concat(manifest.shards.map((shard) => `  ${mega(shard.bytes).padStart(8)} MB  ${shard.file}`))
-      .join('\n'),
-  );
   return 0;
+}
+
+/** Top-1 of the stitched routes among the results; undefined where there is none. */
+function summaryOf({ routes }: Manifest, results: readonly { readonly id: string; readonly top1: number }[]) {
+  const alone = new Set(routes.filter(({ path }) => path.length === 1).map(({ id }) => id));
+  const values = results.filter(({ id }) => !alone.has(id)).map(({ top1 }) => top1);
+  if (values.length === 0) return undefined;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { routes: values.length, mean, lowest: Math.min(...values), highest: Math.max(...values) };
+}
+
+export interface PlotArguments extends Common {
+  readonly out: string;
+  readonly title?: string;
+}
+
+export async function plot(folder: string, args: PlotArguments, io: Io): Promise<number> {
+  const { manifest } = await readManifest(folder);
+  await writePlot(args.out, manifest, args.title ?? manifest.name);
+  const routes = plotRoutes(manifest).length;
+  print(io, args.json, { plot: args.out, routes }, () => `${args.out}: ${routes} routes of ${manifest.name}`);
+  return 0;
+}
+
+async function writePlot(path: string, manifest: Manifest, title: string, note = ''): Promise<void> {
+  const routes = plotRoutes(manifest);
+  if (routes.length === 0) {
+    const remedy = 'Run `evaluate` on labelled images first.';
+    throw new StitchError('argument-invalid', `No route of ${manifest.name} has a measured accuracy. ${remedy}`);
+  }
+  await writeWhole(path, accuracyPlot(title, routes, note));
 }
 
 export async function inspect(folder: string, { json }: Common, io: Io): Promise<number> {
   const { manifest } = await readManifest(folder);
-  const { name, version, anchors, stitches } = manifest;
-  print(io, json, { name, version, anchors, stitches, routes: routeRows(manifest) }, () => describeFamily(manifest));
+  const { name, version, anchors, stitches, quantization } = manifest;
+  const weights = await weightForms(folder, manifest);
+  const about = { name, version, anchors, stitches, ...(weights && { weights }), ...(quantization && { quantization }) };
+  print(io, json, { ...about, routes: routeRows(manifest) }, () =>
+    [
+      describeFamily(manifest),
+      ...(weights && weights.int8 > 0 ? ['', `${mega(weights.int8)} M weights in int8, ${mega(weights.f16)} M in f16`] : []),
+      ...(quantization ? ['', lossText(quantization)] : []),
+    ].join('\n'),
+  );
   return 0;
 }
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { softmax } from '../../core/topk';
 import { unitsOf } from '../../model/units';
 import type { ReferenceBackend } from '../../reference/backends';
-import { readPixels, type ImageEntry, type ImageSet } from './images';
+import { readPixels, type ImageSet } from './images';
 import { manifestText, type ManifestDocument } from './manifest-text';
 import { NodeEngine, startNodeBackend } from './node-engine';
 import { paretoFront } from './pareto';
@@ -38,11 +38,14 @@ export interface RouteResult {
   readonly pareto: boolean;
 }
 
-/** Sums over one chunk of images, by route: right at first, right among five, sum of losses. */
+/** Over some images: right at first, right among five, sum of losses. */
+type Sums = readonly [first: number, five: number, loss: number];
+
+/** One chunk of images, by route. */
 interface Part {
   readonly from: number;
   readonly count: number;
-  readonly sums: Readonly<Record<string, readonly [number, number, number]>>;
+  readonly sums: Readonly<Record<string, Sums>>;
 }
 
 const TOP = 5;
@@ -70,20 +73,25 @@ export async function evaluateBundle({ manifest, draft }: ReadFamily, options: E
   const parts = new Map(side.parts.map((part) => [part.from, part]));
   const units = [...new Set(manifest.routes.flatMap((route) => unitsOf(route)))];
   const engine = new NodeEngine(manifest, units, draft.tensors);
-  const share = (from: number, done: number, route: number) =>
-    (from + (done * (route + 1)) / manifest.routes.length) / entries.length;
+  const length = 3 * manifest.input.size ** 2;
   try {
     for (let from = 0; from < entries.length; from += chunk) {
       if (parts.has(from)) continue;
       throwIfStopped(signal);
       const own = entries.slice(from, from + chunk);
       const pixels = await readPixels(own, manifest.input);
-      const sums: Record<string, readonly [number, number, number]> = {};
-      for (const [index, route] of manifest.routes.entries()) {
-        throwIfStopped(signal);
-        sums[route.id] = await score((part, count) => engine.logits(route, part, count), own, pixels, batch, manifest.classes);
-        onProgress?.('evaluating', share(from, own.length, index));
-        await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in
+      const sums: Record<string, Sums> = Object.fromEntries(manifest.routes.map(({ id }) => [id, [0, 0, 0]]));
+      let answered = 0;
+      for (let at = 0; at < own.length; at += batch) {
+        const labels = own.slice(at, at + batch).map(({ label }) => label!);
+        const input = pixels.subarray(at * length, (at + labels.length) * length);
+        await engine.logitsOfAll(manifest.routes, input, labels.length, async (route, logits) => {
+          throwIfStopped(signal);
+          sums[route.id] = added(sums[route.id]!, score(logits, labels));
+          answered += labels.length;
+          onProgress?.('evaluating', (from + answered / manifest.routes.length) / entries.length);
+          await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in
+        });
       }
       const part = { from, count: own.length, sums };
       parts.set(from, part);
@@ -102,28 +110,22 @@ function digestOf({ name, entries }: ImageSet): string {
   return hash.digest('hex');
 }
 
-async function score(
-  logits: (pixels: Float32Array, count: number) => Promise<Float32Array>,
-  images: readonly ImageEntry[],
-  pixels: Float32Array,
-  batch: number,
-  classes: number,
-): Promise<readonly [number, number, number]> {
-  const length = pixels.length / images.length;
+function added(a: Sums, b: Sums): Sums {
+  return [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+}
+
+/** `logits`: [labels, classes]. */
+function score(logits: Float32Array, labels: readonly number[]): Sums {
+  const classes = logits.length / labels.length;
   let [first, five, loss] = [0, 0, 0];
-  for (let from = 0; from < images.length; from += batch) {
-    const count = Math.min(batch, images.length - from);
-    const all = await logits(pixels.subarray(from * length, (from + count) * length), count); // [B, C]
-    for (let image = 0; image < count; image += 1) {
-      const row = all.subarray(image * classes, (image + 1) * classes); // [B, C] -> [C]
-      const label = images[from + image]!.label!;
-      // Rank of the right class; an equal logit of an earlier class counts as before it, as in a stable sort.
-      let rank = 0;
-      for (let c = 0; c < classes; c += 1) if (row[c]! > row[label]! || (row[c] === row[label] && c < label)) rank += 1;
-      if (rank < 1) first += 1;
-      if (rank < TOP) five += 1;
-      loss -= Math.log(Math.max(softmax(row)[label]!, Number.MIN_VALUE));
-    }
+  for (const [image, label] of labels.entries()) {
+    const row = logits.subarray(image * classes, (image + 1) * classes); // [B, C] -> [C]
+    // Rank of the right class; an equal logit of an earlier class counts as before it, as in a stable sort.
+    let rank = 0;
+    for (let c = 0; c < classes; c += 1) if (row[c]! > row[label]! || (row[c] === row[label] && c < label)) rank += 1;
+    if (rank < 1) first += 1;
+    if (rank < TOP) five += 1;
+    loss -= Math.log(Math.max(softmax(row)[label]!, Number.MIN_VALUE));
   }
   return [first, five, loss];
 }
@@ -142,17 +144,23 @@ function summarize(
   return rated.map((route) => ({ ...route, pareto: front.has(route.id) }));
 }
 
-/** Writes accuracies and the Pareto marks into the manifest, in one step; nothing else of it changes. */
+/**
+ * Writes accuracies into the manifest, in one step, and marks the Pareto front of all routes whose accuracy it then knows; routes
+ * without a result keep what they have, and nothing else of it changes. Returns the ids of that front.
+ */
 export async function recordResults(
   folder: string,
   document: ManifestDocument,
   results: readonly RouteResult[],
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const byId = new Map(results.map((result) => [result.id, result]));
-  const routes = document.routes.map((route) => {
+  const measured = document.routes.map((route) => {
     const { pareto: _old, ...rest } = route as typeof route & { readonly pareto?: boolean };
-    const { top1, top5, loss, pareto } = byId.get(route.id)!;
-    return { ...rest, top1, top5, loss, ...(pareto ? { pareto } : {}) };
+    const result = byId.get(route.id);
+    return result === undefined ? rest : { ...rest, top1: result.top1, top5: result.top5, loss: result.loss };
   });
+  const front = new Set(paretoFront(measured));
+  const routes = measured.map((route) => ({ ...route, ...(front.has(route.id) ? { pareto: true } : {}) }));
   await writeWhole(join(folder, 'manifest.json'), manifestText({ ...document, routes }));
+  return front;
 }

@@ -1,10 +1,13 @@
 /** A stitchable family in memory: what `import` makes, `stitch` extends and `writeBundle` puts on disk. */
-import type { AnchorSpec, InputSpec, RouteSpec, StitchSpec } from '../../bundle/manifest';
+import type { AnchorSpec, InputSpec, QuantizationSpec, RouteSpec, StitchSpec } from '../../bundle/manifest';
+import type { QuantizedRows } from '../../model/int8';
 
 /** Row-major f32. */
 export interface FloatTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
+  /** Where the bundle holds it in int8: what it holds; `data` are then exactly its products. */
+  readonly int8?: QuantizedRows;
 }
 
 /** Known answers (docs/bundle-format.md, Check vectors). */
@@ -13,7 +16,7 @@ export interface CheckDraft {
   readonly image: Uint8Array;
   readonly batch: number;
   readonly routes: readonly string[];
-  /** [routes, batch, classes], computed on the f16-rounded weights. */
+  /** [routes, batch, classes], computed on the weights as rounded for the bundle. */
   readonly logits: Float32Array;
   /** Largest absolute logit difference that passes. */
   readonly tolerance: number;
@@ -37,4 +40,6 @@ export interface FamilyDraft {
   routes: Omit<RouteSpec, 'macs'>[];
   tensors: Map<string, FloatTensor>;
   check?: CheckDraft;
+  /** Of a family whose weights were rounded again after it was trained or measured. */
+  quantization?: QuantizationSpec;
 }

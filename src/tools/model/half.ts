@@ -18,7 +18,8 @@ export function toHalf(name: string, { data }: FloatTensor): Uint16Array<ArrayBu
   throw new StitchError('bundle-invalid', `${problem}. ${remedy}`, { tensor: name, value, index: bad });
 }
 
-/** What a reader of the bundle gets: the value after rounding to f16. Errors: as {@link toHalf}. */
+/** What a reader of the bundle gets: values after rounding to f16, or those of the int8. Errors: as {@link toHalf}. */
 export function rounded(name: string, tensor: FloatTensor): FloatTensor {
+  if (tensor.int8 !== undefined) return tensor;
   return { shape: tensor.shape, data: f16ToF32(toHalf(name, tensor)) };
 }

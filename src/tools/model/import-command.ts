@@ -9,7 +9,7 @@ import { importFamily, type FamilyOptions } from '../import/import';
 import { openCheckpoint } from '../import/source';
 import type { Io } from './commands';
 import { requireFree } from './partial';
-import { writeBundle } from './write-bundle';
+import { keptRemark, writeBundle } from './write-bundle';
 
 export interface ImportArguments {
   readonly out: string;
@@ -98,6 +98,7 @@ export async function importCommand(sources: readonly string[], args: ImportArgu
     groupSize: args.group,
     force: args.force,
     signal: io.signal,
+    onKept: (files) => io.err(keptRemark(files)),
     onProgress: (done, of) => io.progress.update('writing', done / of),
   });
   io.progress.end();

@@ -2,12 +2,14 @@
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Manifest, RouteSpec } from '../../bundle/manifest';
+import type { Manifest, RouteSpec, VitConfig } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
 import { startBackend, type ReferenceBackend } from '../../reference/backends';
-import { forward } from '../../reference/vit';
+import { block, embed, forward, head, linear } from '../../reference/vit';
+import { registerFastSlices } from '../../reference/wasm-slice';
 import { WeightStore } from '../../reference/weights';
 import type { FloatTensor } from './family';
+import { routeTree, type Branch, type Step, type TreeRoute } from './route-tree';
 
 /**
  * Starts the backend, the fastest that there is unless `wanted` names one. Errors: unsupported, where that one does not start.
@@ -32,6 +34,7 @@ export async function startNodeBackend(wanted?: ReferenceBackend): Promise<Refer
 async function registerWasm(): Promise<void> {
   if (tf.findBackendFactory('wasm')) return;
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm'); // registers its flags too
+  registerFastSlices();
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(join(dirname(main), sep));
@@ -68,6 +71,56 @@ export class NodeEngine {
     } finally {
       result.dispose();
     }
+  }
+
+  /**
+   * The same for many routes, each told to `visit` in the order of their tree: steps that routes begin with alike run once for
+   * all of them. The logits are those of {@link logits}, to the bit. A throw of `visit` ends the walk. Errors: those of `logits`.
+   */
+  async logitsOfAll<Route extends TreeRoute>(
+    routes: readonly Route[],
+    pixels: Float32Array,
+    count: number,
+    visit: (route: Route, logits: Float32Array) => Promise<void> | void,
+  ): Promise<void> {
+    const { size } = this.#manifest.input;
+    const walk = async (branch: Branch<Route>, input: tf.Tensor): Promise<void> => {
+      const tokens = this.#step(branch.step, input, count); // [B·N, D]
+      try {
+        for (const route of branch.ends) await visit(route, await this.#head(route, tokens, count));
+        for (const next of branch.next) await walk(next, tokens);
+      } finally {
+        tokens.dispose();
+      }
+    };
+    const input = tf.tensor4d(pixels, [count, 3, size, size]); // [B, 3, S, S]
+    try {
+      for (const branch of routeTree(routes)) await walk(branch, input);
+    } finally {
+      input.dispose();
+    }
+  }
+
+  #step(step: Step, input: tf.Tensor, count: number): tf.Tensor2D {
+    if (step.kind === 'stitch') return linear(input as tf.Tensor2D, this.#weights.stitch(step.id)); // [B·N, D front] -> [B·N, D back]
+    const config = this.#config(step.anchor);
+    if (step.kind === 'embed') return embed(input as tf.Tensor4D, this.#weights.embed(step.anchor), config); // [B, 3, S, S] -> [B·N, D]
+    return block(input as tf.Tensor2D, this.#weights.block(step.anchor, step.index), config, count); // [B·N, D]
+  }
+
+  /** [B·N, D] -> [B, C] */
+  async #head({ path, finalNorm }: TreeRoute, tokens: tf.Tensor2D, count: number): Promise<Float32Array> {
+    const { anchor } = path.findLast((part) => 'anchor' in part)!;
+    const result = tf.tidy(() => head(tokens, this.#weights.head(anchor), this.#config(anchor), count, finalNorm));
+    try {
+      return await result.data<'float32'>();
+    } finally {
+      result.dispose();
+    }
+  }
+
+  #config(anchor: string): VitConfig {
+    return this.#manifest.anchors.find(({ id }) => id === anchor)!.config;
   }
 
   dispose(): void {

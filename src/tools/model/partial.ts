@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { FORMAT } from '../../bundle/manifest';
@@ -50,15 +50,15 @@ export async function requireFree(target: string, force: boolean): Promise<void>
 }
 
 /**
- * Runs `work` on a new folder and puts it at `target`. With `force` a bundle there is replaced; files of it that the new
- * bundle does not have and that are no part of the old one, such as MODEL_CARD.md, are lost with it.
+ * Runs `work` on a new folder and puts it at `target`. With `force` a bundle there is replaced; what stood beside it and is no
+ * part of it, such as MODEL_CARD.md, lies in the new folder from the start. Returns the names of what was kept so.
  * Errors: argument-invalid (see {@link requireFree}), and whatever `work` throws; then nothing has changed.
  */
 export async function writeFolder(
   target: string,
   { force = false, signal }: { readonly force?: boolean | undefined; readonly signal?: AbortSignal | undefined },
   work: (folder: string) => Promise<void>,
-): Promise<void> {
+): Promise<readonly string[]> {
   const path = resolve(target);
   await requireFree(path, force);
   watch();
@@ -66,13 +66,24 @@ export async function writeFolder(
   unfinished.add(folder);
   try {
     await mkdir(folder, { recursive: true });
+    const kept = await foreignFiles(path);
+    for (const name of kept) await cp(join(path, name), join(folder, name), { recursive: true });
     await work(folder);
     throwIfStopped(signal);
     await swap(folder, path);
+    return kept;
   } finally {
     await rm(folder, { recursive: true, force: true });
     unfinished.delete(folder);
   }
+}
+
+/** What lies in a bundle's folder and is none of the files that its manifest names; also where that is no longer JSON. */
+async function foreignFiles(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder).catch(() => []);
+  const manifest = await readFile(join(folder, 'manifest.json'), 'utf8').catch(() => '');
+  const own = new Set(['manifest.json', ...Array.from(manifest.matchAll(/"file"\s*:\s*"([^"]+)"/g), ([, file]) => file!)]);
+  return entries.filter((name) => !own.has(name));
 }
 
 async function swap(folder: string, target: string): Promise<void> {

@@ -7,7 +7,8 @@ import type { FileRef, Manifest } from '../../bundle/manifest';
 import { parseSafetensors, tensorToF32 } from '../../bundle/safetensors';
 import { validateManifest } from '../../bundle/validate';
 import { StitchError } from '../../core/errors';
-import { requiredTensors } from '../../model/units';
+import { dequantizeRows } from '../../model/int8';
+import { requiredTensors } from '../../model/stored';
 import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
 import type { ManifestDocument } from './manifest-text';
 
@@ -51,7 +52,7 @@ export interface ReadFamily {
 }
 
 /**
- * Reads a bundle. Weights come as f32, exactly the f16 of the shards.
+ * Reads a bundle. Weights come as f32, exactly what the shards hold.
  * Errors: bundle-invalid, bundle-integrity; both name the file.
  */
 export async function readBundle(folder: string): Promise<ReadFamily> {
@@ -62,9 +63,9 @@ export async function readBundle(folder: string): Promise<ReadFamily> {
   for (const shard of manifest.shards) {
     const found = parseSafetensors(await readVerified(folder, shard), shard.file);
     for (const unit of shard.units) {
-      for (const tensor of requiredTensors(manifest, unit, found)) {
-        const view = found.get(tensor)!;
-        tensors.set(tensor, { shape: view.shape, data: tensorToF32(view) });
+      for (const { name: tensor, shape, view, int8 } of requiredTensors(manifest, unit, found)) {
+        const data = int8 === undefined ? tensorToF32(view) : dequantizeRows(int8);
+        tensors.set(tensor, { shape, data, ...(int8 === undefined ? {} : { int8 }) });
       }
     }
   }
@@ -85,6 +86,7 @@ export async function readBundle(folder: string): Promise<ReadFamily> {
     routes,
     tensors,
     check,
+    ...(manifest.quantization && { quantization: manifest.quantization }),
   };
   return { manifest, document, draft, groupSize: groupSizeOf(manifest) };
 }
@@ -93,4 +95,21 @@ export async function readBundle(folder: string): Promise<ReadFamily> {
 function groupSizeOf({ shards }: Manifest): number {
   const counts = shards.map(({ units }) => units.filter((unit) => /^anchors\..*\.blocks\./.test(unit)).length);
   return Math.max(1, ...counts);
+}
+
+/**
+ * How many weights the shards hold in each form; scales are not weights. Only the shards' headers are believed, no hash is
+ * checked. Undefined where a shard is not there, as with a manifest alone.
+ */
+export async function weightForms(folder: string, { shards }: Manifest): Promise<{ f16: number; int8: number } | undefined> {
+  const counts = { f16: 0, int8: 0 };
+  for (const { file } of shards) {
+    const bytes = await readFile(join(folder, file)).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    for (const { dtype, data } of parseSafetensors(new Uint8Array(bytes), file).values()) {
+      if (dtype === 'I8') counts.int8 += data.length;
+      if (dtype === 'F16') counts.f16 += data.length / 2;
+    }
+  }
+  return counts;
 }

@@ -1,16 +1,18 @@
 /** A family to a bundle folder (docs/bundle-format.md): whole, validated and hashed, or not at all. */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCheck } from '../../bundle/contents';
 import { sha256Hex } from '../../bundle/hash';
 import { FORMAT, type FileRef, type Manifest, type ShardSpec } from '../../bundle/manifest';
-import { writeSafetensors, type TensorInput } from '../../bundle/safetensors';
+import { ELEMENT_BYTES, writeSafetensors, type TensorInput } from '../../bundle/safetensors';
 import { validateManifest } from '../../bundle/validate';
 import { StitchError } from '../../core/errors';
 import { routeMacs } from '../../model/macs';
+import { scaleName } from '../../model/int8';
 import { tensorsOf } from '../../model/units';
 import { computeCheck } from './check-vectors';
-import type { CheckDraft, FamilyDraft } from './family';
+import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
 import { toHalf } from './half';
 import { manifestText } from './manifest-text';
 import { throwIfStopped, writeFolder } from './partial';
@@ -21,12 +23,20 @@ export interface WriteOptions {
   readonly groupSize?: number;
   /** Replaces a bundle that stands there. Anything else is never replaced. */
   readonly force?: boolean;
+  /** Texts that go beside the bundle, by file name, unless a file of that name stands there already. */
+  readonly beside?: ReadonlyMap<string, string>;
   readonly signal?: AbortSignal;
+  /** With `force`: the files that stood beside the old bundle, such as MODEL_CARD.md, and stand beside the new one. */
+  readonly onKept?: (files: readonly string[]) => void;
   /** After each file: how many of all are written. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 
 const DEFAULT_GROUP = 3;
+
+/** The remark that new weights lie beside old files. */
+export const keptRemark = (files: readonly string[]): string =>
+  `Kept as it was: ${files.join(', ')}. The weights are new, so check what is said of them there.`;
 
 /**
  * Writes the bundle and returns its manifest. Check vectors that the draft lacks are computed by the reference executor, and the
@@ -35,7 +45,7 @@ const DEFAULT_GROUP = 3;
  * the format), argument-invalid (the folder is taken, a bad group size), aborted. After any of them the folder is as before.
  */
 export async function writeBundle(folder: string, draft: FamilyDraft, options: WriteOptions = {}): Promise<Manifest> {
-  const { groupSize = DEFAULT_GROUP, force, signal, onProgress } = options;
+  const { groupSize = DEFAULT_GROUP, force, beside, signal, onKept, onProgress } = options;
   if (!Number.isInteger(groupSize) || groupSize < 1) {
     throw new StitchError('argument-invalid', `The group size is ${groupSize}. Pass a whole number of blocks, at least 1.`);
   }
@@ -43,8 +53,11 @@ export async function writeBundle(folder: string, draft: FamilyDraft, options: W
   requireTensors(draft, plan);
   const files = plan.length + 3;
   let manifest: Manifest | undefined;
-  await writeFolder(folder, { force, signal }, async (target) => {
+  const kept = await writeFolder(folder, { force, signal }, async (target) => {
     let done = 0;
+    for (const [file, text] of beside ?? []) {
+      if (!existsSync(join(target, file))) await writeFile(join(target, file), text);
+    }
     const put = async (file: string, data: Uint8Array<ArrayBuffer>): Promise<FileRef> => {
       throwIfStopped(signal);
       await writeFile(join(target, file), data);
@@ -73,13 +86,14 @@ export async function writeBundle(folder: string, draft: FamilyDraft, options: W
     readCheck(bytes, manifest);
     await put('manifest.json', encode(text));
   });
+  if (kept.length > 0) onKept?.(kept);
   return manifest!;
 }
 
 const encode = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(new TextEncoder().encode(text));
 
 function describe(draft: FamilyDraft): Omit<Manifest, 'labels' | 'shards' | 'check'> {
-  const { name, version, license, sources, input, classes, anchors, stitches } = draft;
+  const { name, version, license, sources, input, classes, anchors, stitches, quantization } = draft;
   if (draft.labels.length !== classes) {
     const problem = `There are ${draft.labels.length} labels for ${classes} classes`;
     throw new StitchError('bundle-invalid', `${problem}. Give one label a class, in class order.`);
@@ -91,7 +105,8 @@ function describe(draft: FamilyDraft): Omit<Manifest, 'labels' | 'shards' | 'che
     macs: routeMacs({ input, classes, anchors }, path, finalNorm),
     ...measured,
   }));
-  return { format: FORMAT, name, version, license, sources, family: 'vit', input, classes, anchors, stitches, routes };
+  const about = { format: FORMAT, name, version, license, sources, family: 'vit', input, classes } as const;
+  return { ...about, anchors, stitches, routes, ...(quantization && { quantization }) };
 }
 
 /** Fields in the order of the format's example. */
@@ -104,13 +119,16 @@ function ordered(manifest: Manifest): Manifest {
 function requireTensors(draft: FamilyDraft, plan: readonly PlannedShard[]): void {
   const known = new Set<string>();
   for (const unit of plan.flatMap(({ units }) => units)) {
-    for (const { name, shape } of tensorsOf(draft, unit)) {
+    for (const { name, shape, matrix } of tensorsOf(draft, unit)) {
       known.add(name);
       const tensor = draft.tensors.get(name);
       const expected = shape.join(', ');
       const found = tensor?.shape.join(', ');
       const count = shape.reduce((product, size) => product * size, 1);
-      if (found === expected && tensor?.data.length === count) continue;
+      if (found === expected && tensor?.data.length === count) {
+        requireInt8(name, matrix, tensor);
+        continue;
+      }
       const what = found === undefined ? 'is missing' : `has shape [${found}] and ${tensor?.data.length} values`;
       throw new StitchError('bundle-invalid', `Tensor ${name} ${what}. It must have shape [${expected}].`, { tensor: name });
     }
@@ -122,13 +140,30 @@ function requireTensors(draft: FamilyDraft, plan: readonly PlannedShard[]): void
   }
 }
 
+/** int8 is for matrices, with a scale a row. */
+function requireInt8(name: string, matrix: boolean, { shape, data, int8 }: FloatTensor): void {
+  if (int8 === undefined) return;
+  if (matrix && int8.values.length === data.length && int8.scale.length === shape[0]) return;
+  const problem = `Tensor ${name} has ${int8.values.length} int8 values and ${int8.scale.length} scales`;
+  const remedy = matrix ? `It must have ${data.length} and ${shape[0]}.` : 'Only the matrices of linear layers may be int8.';
+  throw new StitchError('bundle-invalid', `${problem}. ${remedy}`, { tensor: name });
+}
+
 function shardBytes(draft: FamilyDraft, units: readonly string[]): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, TensorInput>();
   for (const { name } of units.flatMap((unit) => tensorsOf(draft, unit))) {
     const tensor = draft.tensors.get(name)!;
-    tensors.set(name, { dtype: 'F16', shape: tensor.shape, data: toHalf(name, tensor) });
+    const { shape, int8 } = tensor;
+    if (int8 === undefined) {
+      tensors.set(name, { dtype: 'F16', shape, data: toHalf(name, tensor) });
+      continue;
+    }
+    tensors.set(name, { dtype: 'I8', shape, data: int8.values });
+    tensors.set(scaleName(name), { dtype: 'F32', shape: [int8.scale.length], data: int8.scale });
   }
-  return writeSafetensors(tensors);
+  // The widest first, which keeps each aligned to its elements.
+  const order = [...tensors].sort(([, a], [, b]) => ELEMENT_BYTES[b.dtype] - ELEMENT_BYTES[a.dtype]);
+  return writeSafetensors(new Map(order));
 }
 
 function checkBytes({ input, classes }: FamilyDraft, { image, batch, routes, logits }: CheckDraft): Uint8Array<ArrayBuffer> {

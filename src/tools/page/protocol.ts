@@ -32,6 +32,8 @@ export interface PageApi {
   load(options: LoadOptions): Promise<Answer<Loaded>>;
   /** The photo's bytes are fetched from `url`; without `route` the controller chooses. */
   classify(url: string, route?: string): Promise<Answer<Classification>>;
+  /** Milliseconds of each of `frames` frames on that route, after one that pays for cold caches. */
+  time(route: string, frames: number): Promise<Answer<readonly number[]>>;
 }
 
 /** What the page finds on its global object. */

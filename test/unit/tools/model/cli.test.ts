@@ -2,14 +2,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import { DEFAULT_BUNDLE } from '../../../../src/tools/lib/classify-arguments';
 import { runCli } from '../../../../src/tools/model/cli';
 import { familyPicture, textTable } from '../../../../src/tools/model/inspect';
 import { paretoFront } from '../../../../src/tools/model/pareto';
-import { accuracyPlot, ticks } from '../../../../src/tools/model/plot';
+import { accuracyPlot, plotRoutes, ticks } from '../../../../src/tools/model/plot';
 import { createProgress, duration } from '../../../../src/tools/model/progress';
 import { readManifest } from '../../../../src/tools/model/read-bundle';
 import { writeBundle } from '../../../../src/tools/model/write-bundle';
@@ -23,7 +24,7 @@ async function run(...argv: string[]) {
 }
 
 describe('usage', () => {
-  it.each(['import', 'stitch', 'evaluate', 'pack', 'inspect', 'verify'])(
+  it.each(['import', 'stitch', 'evaluate', 'profile', 'pack', 'plot', 'inspect', 'verify'])(
     '%s --help shows examples and exit codes',
     async (name) => {
       const { code, text } = await run(name, '--help');
@@ -152,8 +153,46 @@ describe('the plot', () => {
     expect(svg.match(/class="front" cx/g)).toHaveLength(1);
     expect(svg.match(/class="rest" cx/g)).toHaveLength(1);
     expect(svg.match(/class="line" d="(M[^L]*)(L[^L"]*){2}"/)).not.toBeNull();
-    expect(svg).toContain('Million');
+    expect(svg).toContain('millions');
     expect(accuracyPlot('x', [{ id: 'b', macs: 17e9, top1: 0.8, anchor: 'B' }])).not.toMatch(/NaN|Infinity/);
+  });
+
+  it('names the anchors of a manifest, leaves out what was not measured, and follows a dark colour scheme', () => {
+    const anchors = ['a', 'b', 'c'].map((id) => ({ id, name: `Net ${id}`, config: sampleFamily().anchors[0]!.config }));
+    const alone = anchors.map(({ id }, index) => ({
+      id,
+      path: [{ anchor: id, from: 0, to: 3 }],
+      finalNorm: true,
+      macs: 10 * (index + 1),
+      ...(id === 'b' ? {} : { top1: 0.3 + index / 10 }),
+    }));
+    const stitched = { ...alone[2]!, id: 'a.1+c.2', path: [...alone[0]!.path, { stitch: 's' }, ...alone[2]!.path], macs: 25 };
+    const points = plotRoutes({ anchors, routes: [...alone, stitched] });
+    expect(points.map(({ id, anchor }) => [id, anchor])).toEqual([
+      ['a', 'Net a'],
+      ['c', 'Net c'],
+      ['a.1+c.2', undefined],
+    ]);
+    const svg = accuracyPlot('x', points);
+    expect(svg).toContain('Net c, 50.00 %');
+    expect(svg).toContain('2 anchors, 1 stitched routes; 2 are on the Pareto front');
+    expect(svg).toMatch(/prefers-color-scheme:dark/);
+  });
+
+  it('of the README is of the default bundle as it is', async () => {
+    const root = fileURLToPath(new URL('../../../../', import.meta.url));
+    const { manifest } = await readManifest(join(root, dirname(DEFAULT_BUNDLE)));
+    const drawn = readFileSync(join(root, 'docs/images/photos-pareto.svg'), 'utf8');
+    const command = `npm run model -- plot ${dirname(DEFAULT_BUNDLE)} --out docs/images/photos-pareto.svg`;
+    expect(drawn === accuracyPlot(manifest.name, plotRoutes(manifest)), `draw it again: ${command}`).toBe(true);
+  });
+
+  it('of a bundle without accuracies is refused with the remedy', async () => {
+    const folder = join(temporaryFolder(), 'family');
+    await writeBundle(folder, sampleFamily());
+    const { code, errors } = await run('plot', folder, '--out', join(folder, 'x.svg'));
+    expect([code, errors]).toEqual([1, expect.stringContaining('Run `evaluate`')]);
+    expect(readdirSync(folder)).not.toContain('x.svg');
   });
 
   it('puts the better above and the dearer to the right', () => {
@@ -161,8 +200,9 @@ describe('the plot', () => {
       Number(x),
       Number(y),
     ]);
-    expect(at[0]![0]).toBeLessThan(at[1]![0]!);
-    expect(at[0]![1]).toBeLessThan(at[1]![1]!);
+    const [dominated, front] = at; // the front is drawn last
+    expect(front![0]).toBeLessThan(dominated![0]!);
+    expect(front![1]).toBeLessThan(dominated![1]!);
   });
 
   it('has round marks that cover the range', () => {

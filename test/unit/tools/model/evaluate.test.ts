@@ -97,7 +97,9 @@ describe('evaluateBundle', () => {
       family,
       await options({ onProgress: (_: string, share: number) => later.push(share) }),
     );
-    expect(later).toHaveLength(2 * family.manifest.routes.length);
+    // Two chunks of two batches.
+    expect(later).toHaveLength(2 * 2 * family.manifest.routes.length);
+    expect(later.at(-1)).toBe(1);
     expect(Math.min(...later)).toBeGreaterThan(4 / IMAGES);
     const whole = await evaluateBundle(family, await options({ sideFile: join(parent, 'other.jsonl') }));
     expect(resumed).toEqual(whole);
@@ -123,7 +125,18 @@ describe('the command', () => {
     expect(b).toMatchObject({ top1: 0.75, top5: 1, macs: expect.any(Number), finalNorm: true });
     const routes = document.routes as readonly (RouteSpec & { readonly pareto?: boolean })[];
     const marked = routes.filter(({ pareto }) => pareto === true).map(({ id }) => id);
-    const printed = JSON.parse(io.text.join('')) as { images: number; routes: { id: string; pareto: boolean }[] };
+    const printed = JSON.parse(io.text.join('')) as {
+      images: number;
+      stitched: { routes: number; mean: number; lowest: number; highest: number };
+      routes: { id: string; top1: number; pareto: boolean }[];
+    };
+    const tops = printed.routes.filter(({ id }) => id.includes('+')).map(({ top1 }) => top1);
+    expect(printed.stitched).toEqual({
+      routes: tops.length,
+      mean: expect.closeTo(tops.reduce((sum, value) => sum + value, 0) / tops.length, 9) as number,
+      lowest: Math.min(...tops),
+      highest: Math.max(...tops),
+    });
     expect(printed.images).toBe(IMAGES);
     expect(printed.routes.filter(({ pareto }) => pareto).map(({ id }) => id)).toEqual(marked);
     expect(marked).toContain('a');
@@ -133,5 +146,30 @@ describe('the command', () => {
     expect(svg).toContain('Random width 16');
     // The rest of the bundle is as it was.
     await readBundle(bundle);
+  });
+
+  it('measures only the routes that are named, keeps what is known of the others, and marks the front of all', async () => {
+    const io = fakeIo();
+    expect(await runCli(['evaluate', bundle, '--images', set], io)).toBe(0);
+    const before = (await readBundle(bundle)).document;
+    // As if b had been better and its stitched routes worse: only what is measured again changes.
+    const path = join(bundle, 'manifest.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/("id": "b".*?"top1": )[\d.]+/, '$10.99'));
+    const ids = ['a', 'a.0+b.1'];
+    const again = fakeIo();
+    expect(await runCli(['evaluate', bundle, '--images', set, '--routes', ids.join(), '--json'], again)).toBe(0);
+    const printed = JSON.parse(again.text.join('')) as { routes: { id: string }[] };
+    expect(printed.routes.map(({ id }) => id)).toEqual(ids);
+    const { document } = await readBundle(bundle);
+    type Marked = RouteSpec & { readonly pareto?: boolean };
+    for (const [index, route] of (document.routes as readonly Marked[]).entries()) {
+      const { pareto: _was, ...old } = before.routes[index] as Marked;
+      const { pareto, ...now } = route;
+      expect(now).toEqual(route.id === 'b' ? { ...old, top1: 0.99 } : old);
+      if (route.id === 'b') expect(pareto).toBe(true);
+    }
+    const wrong = fakeIo();
+    expect(await runCli(['evaluate', bundle, '--images', set, '--routes', 'nowhere'], wrong)).toBe(1);
+    expect(wrong.errors.join()).toContain('nowhere');
   });
 });
