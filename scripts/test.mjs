@@ -1,5 +1,5 @@
 /**
- * `npm test`: finds or installs a browser, builds the demo, runs every vitest project, and ends with one line of counts.
+ * `npm test`: finds or installs a browser, builds the demo and the package, runs every vitest project, and ends with one line of counts.
  * Arguments go on to vitest: `npm test -- --project unit layers`. TEST_TIMEOUT_MINUTES (default 15) bounds the whole run.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -101,6 +101,9 @@ async function main() {
     say('building the demo, which the e2e tests open');
     const code = await run('vite/bin/vite.js', ['build', '--logLevel', 'warn'], deadline);
     if (code !== 0) return { code, passed: 0, failed: 1, skipped: 0 };
+    say('building the package, which they install');
+    const built = await run('../scripts/build-lib.mjs', [], deadline);
+    if (built !== 0) return { code: built, passed: 0, failed: 1, skipped: 0 };
   }
   const folder = mkdtempSync(join(tmpdir(), 'running-stitch-test-'));
   const report = join(folder, 'report.json');

@@ -1,0 +1,278 @@
+/** `<running-stitch src budget-ms source>`: a classifier as one tag. See docs/embed.md. */
+import { asStitchError, type StitchError } from '../core/errors';
+import type { BackendChoice, Budget, EnergyMode } from '../core/types';
+import type { LoadProgress } from '../engine/api';
+import type { Runtime } from '../runtime/api';
+import { lease, type Lease, type LeaseSource } from '../shared/lease';
+import { closeCamera, openCamera } from './camera';
+import type { ElementState, RunningStitchEventMap } from './events';
+import { TypedElement } from './typed-element';
+import { createView, type View } from './view';
+
+/** Where pictures come from: the element's own camera, or the first `<video>` or `<img>` among its children. */
+export type SourceKind = 'camera' | 'video' | 'img';
+const SOURCES: readonly SourceKind[] = ['camera', 'video', 'img'];
+/** Starts this far before it is scrolled into sight. */
+const NEAR = '200px';
+
+export class RunningStitchElement extends TypedElement {
+  static readonly observedAttributes = ['src', 'source', 'budget-ms', 'energy', 'backend', 'loading'];
+
+  #view: View | undefined;
+  #seen: IntersectionObserver | undefined;
+  #children: MutationObserver | undefined;
+  #visible = false;
+  #state: ElementState = 'idle';
+  #runtime: Runtime | undefined;
+  /** One start; aborted by whatever makes it stale. */
+  #run: AbortController | undefined;
+  #lease: Lease | undefined;
+  #stopWatch: (() => void) | undefined;
+  #restarting = false;
+
+  /** URL of the bundle's manifest.json. Without one the element stays idle. */
+  get src(): string {
+    return this.getAttribute('src') ?? '';
+  }
+  set src(value: string) {
+    this.setAttribute('src', value);
+  }
+  /** Default: `img` or `video` by the first such child, else the camera. */
+  get source(): SourceKind {
+    const given = this.getAttribute('source') as SourceKind;
+    if (SOURCES.includes(given)) return given;
+    return (this.querySelector('video, img')?.localName as 'video' | 'img' | undefined) ?? 'camera';
+  }
+  set source(value: SourceKind) {
+    this.setAttribute('source', value);
+  }
+  /** Milliseconds one frame may take; NaN where the attribute is missing or is no number. */
+  get budgetMs(): number {
+    return Number.parseFloat(this.getAttribute('budget-ms') ?? '');
+  }
+  set budgetMs(value: number) {
+    this.setAttribute('budget-ms', String(value));
+  }
+  get energy(): EnergyMode {
+    const given = this.getAttribute('energy');
+    return given === 'performance' || given === 'saver' ? given : 'balanced';
+  }
+  set energy(value: EnergyMode) {
+    this.setAttribute('energy', value);
+  }
+  get backend(): BackendChoice {
+    return (this.getAttribute('backend') ?? 'auto') as BackendChoice;
+  }
+  set backend(value: BackendChoice) {
+    this.setAttribute('backend', value);
+  }
+  /** `lazy`, the default, starts when the element comes into sight; `eager` at once. */
+  get loading(): 'lazy' | 'eager' {
+    return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
+  }
+  set loading(value: 'lazy' | 'eager') {
+    this.setAttribute('loading', value);
+  }
+  /** Mirrored by the attribute `state`, for styles. */
+  get state(): ElementState {
+    return this.#state;
+  }
+  /** The network, from the event `ready` on; shared with the other elements of the same `src` and `backend`. */
+  get runtime(): Runtime | undefined {
+    return this.#runtime;
+  }
+
+  connectedCallback(): void {
+    for (const name of ['src', 'source', 'budgetMs', 'energy', 'backend', 'loading'] as const) this.#upgrade(name);
+    // A move within the page: everything goes on.
+    if (this.#seen !== undefined) return;
+    this.#view ??= createView(this);
+    this.#setState('idle');
+    this.#seen = new IntersectionObserver((entries) => this.#onSeen(entries.at(-1)?.isIntersecting === true), {
+      rootMargin: NEAR,
+    });
+    this.#seen.observe(this);
+    this.#children = new MutationObserver(() => this.#onChildren());
+    this.#children.observe(this, { childList: true });
+    if (this.loading === 'eager') this.#restart();
+  }
+
+  disconnectedCallback(): void {
+    // A move within the page takes the element out and puts it back in one go.
+    queueMicrotask(() => this.isConnected || this.#leave());
+  }
+
+  #leave(): void {
+    this.#seen?.disconnect();
+    this.#seen = undefined;
+    this.#children?.disconnect();
+    this.#visible = false;
+    this.#end();
+    this.#view?.stop();
+    this.#setState('idle');
+  }
+
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (before === after || !this.isConnected || this.#view === undefined) return;
+    if (name === 'budget-ms' || name === 'energy') this.#applyBudget();
+    else if (name !== 'loading' || this.loading === 'eager') this.#restart();
+  }
+
+  /** Starts anew, after an error for example. */
+  restart(): void {
+    this.#restart();
+  }
+
+  /** A property set before the element was defined hides the accessor; hand it over. */
+  #upgrade(name: 'src' | 'source' | 'budgetMs' | 'energy' | 'backend' | 'loading'): void {
+    if (!Object.hasOwn(this, name)) return;
+    const value: unknown = Reflect.get(this, name);
+    Reflect.deleteProperty(this, name);
+    Reflect.set(this, name, value);
+  }
+
+  #onSeen(visible: boolean): void {
+    this.#visible = visible;
+    if (this.#run === undefined) {
+      if (visible && this.#state === 'idle') this.#restart();
+    } else this.#watchIfWanted();
+  }
+
+  #onChildren(): void {
+    if (this.source !== 'camera' && this.#runtime !== undefined) {
+      this.#stopWatching();
+      this.#watchIfWanted();
+    }
+  }
+
+  /** Several attributes that change together start one run. */
+  #restart(): void {
+    this.#end();
+    if (this.#restarting) return;
+    this.#restarting = true;
+    queueMicrotask(() => {
+      this.#restarting = false;
+      if (this.isConnected && this.src !== '' && (this.#visible || this.loading === 'eager')) void this.#begin();
+    });
+  }
+
+  async #begin(): Promise<void> {
+    const run = new AbortController();
+    this.#run = run;
+    const view = this.#view;
+    if (view === undefined) return;
+    this.#setState('loading');
+    view.showAnswer(undefined);
+    view.showStatus('Loading');
+    try {
+      this.#lease = lease({
+        bundle: this.src,
+        backend: this.backend,
+        budget: this.#budget(),
+        onProgress: (progress) => run.signal.aborted || this.#onProgress(progress),
+      });
+      const camera = this.source === 'camera' ? openCamera(view.camera, run.signal) : undefined;
+      view.showCamera(camera !== undefined);
+      const [runtime] = await Promise.all([this.#lease.ready, camera]);
+      if (run.signal.aborted) return;
+      this.#runtime = runtime;
+      const offs = [
+        runtime.on('switch', (decision) => this.#emit('switch', decision)),
+        // Said even where no frame is under way.
+        runtime.on('error', (error) => error.recoverable || this.#fail(error)),
+      ];
+      run.signal.addEventListener('abort', () => offs.forEach((off) => off()));
+      view.showStatus('');
+      this.#setState('paused');
+      this.#emit('ready', runtime);
+      this.#watchIfWanted();
+    } catch (error) {
+      if (!run.signal.aborted) this.#fail(asStitchError(error));
+    }
+  }
+
+  /** Out of sight nothing is classified; the network stays loaded. */
+  #watchIfWanted(): void {
+    if (this.#runtime === undefined || this.#lease === undefined) return;
+    if (!this.#visible) {
+      this.#stopWatching();
+      return;
+    }
+    if (this.#stopWatch !== undefined) return;
+    const source = this.#picture();
+    if (source === undefined) {
+      this.#view?.showStatus(`Put ${this.source === 'img' ? 'an <img>' : 'a <video>'} inside the element.`);
+      return;
+    }
+    this.#view?.showStatus('');
+    this.#stopWatch = this.#lease.watch(source, {
+      onResult: (result) => {
+        this.#view?.showAnswer(result.top[0]);
+        this.#emit('result', result);
+      },
+      onError: (error, final) => (final ? this.#fail(error) : this.#emit('error', error)),
+    });
+    this.#setState('running');
+  }
+
+  #stopWatching(): void {
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
+    if (this.#state === 'running') this.#setState('paused');
+  }
+
+  #picture(): LeaseSource | undefined {
+    if (this.source === 'camera') return this.#view?.camera;
+    return this.querySelector<HTMLVideoElement | HTMLImageElement>(this.source) ?? undefined;
+  }
+
+  #onProgress(progress: LoadProgress): void {
+    const { phase, bytesLoaded, bytesTotal } = progress;
+    const share = phase === 'shards' && bytesTotal > 0 ? ` ${Math.round((bytesLoaded / bytesTotal) * 100)} %` : '';
+    if (this.#state === 'loading') this.#view?.showProgress(`Loading${share}`);
+    this.#emit('progress', progress);
+  }
+
+  #budget(): Partial<Budget> {
+    const latency = this.hasAttribute('budget-ms') ? { latencyMs: this.budgetMs } : {};
+    return this.hasAttribute('energy') ? { ...latency, energy: this.energy } : latency;
+  }
+
+  #applyBudget(): void {
+    try {
+      if (this.#lease) this.#lease.budget = this.#budget();
+    } catch (error) {
+      this.#emit('error', asStitchError(error));
+    }
+  }
+
+  /** Lets go of frames, camera and network. */
+  #end(): void {
+    this.#run?.abort();
+    this.#run = undefined;
+    this.#runtime = undefined;
+    this.#stopWatching();
+    this.#lease?.release();
+    this.#lease = undefined;
+    if (this.#view) closeCamera(this.#view.camera);
+  }
+
+  #fail(error: StitchError): void {
+    this.#end();
+    this.#view?.showStatus(error.message);
+    this.#setState('error');
+    this.#emit('error', error);
+  }
+
+  #setState(state: ElementState): void {
+    if (state === this.#state && this.getAttribute('state') === state) return;
+    this.#state = state;
+    this.setAttribute('state', state);
+    this.setAttribute('aria-busy', String(state === 'loading'));
+    this.#emit('statechange', state);
+  }
+
+  #emit<K extends keyof RunningStitchEventMap>(type: K, detail: RunningStitchEventMap[K]['detail']): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
