@@ -1,115 +1,137 @@
 /** `npm run bench`: every route of a bundle in a real browser. Figures come from here and from nowhere else. */
-import { resolve } from 'node:path';
-import { arch, cpus, platform } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { chromium } from 'playwright';
 import { BASE_ARGS, CHROMIUM_ARGS } from '../../scripts/chromium.mjs';
-import { browserPath } from '../../src/tools/lib/browser';
+import { validateManifest } from '../../src/bundle/validate';
+import { browserPath, ToolError } from '../../src/tools/lib/browser';
 import { startHost } from '../../src/tools/lib/host';
-import type { BenchAnswer, BenchGlobals, RouteSamples } from './page/page';
+import { writeBundle } from '../../src/tools/model/write-bundle';
+import { replacePart } from './lib/document';
+import { wholeNumber } from './lib/machine';
+import { browserMemory, type Memory } from './lib/memory';
+import { randomFamily, type WeightKind } from './lib/random-family';
+import type { ShapeId } from './lib/shapes';
+import type { BenchGlobals } from './page/page';
+import { type BenchAnswer, report } from './report';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos-64-128/manifest.json');
+const DOCUMENT = resolve(ROOT, 'docs/benchmarks.md');
+const DEIT: readonly ShapeId[] = ['ti', 's', 'b'];
 
 interface Options {
   readonly bundle: string;
+  readonly deit?: readonly ShapeId[];
+  readonly weights: WeightKind;
   readonly backend: 'auto' | 'webgpu' | 'wasm' | 'cpu';
   readonly rounds: number;
   readonly frames: number;
+  readonly soak: number;
   readonly size: string;
   readonly headed: boolean;
   readonly software: boolean;
   readonly json: boolean;
+  readonly write: boolean;
 }
 
-const whole = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 2) throw new Error(`${text} is not a whole number of at least 2`);
-  return value;
+/** The chosen sizes, smallest first whatever their order. */
+const deitSizes = (text: string): ShapeId[] => {
+  const names = text.split(',');
+  if (names.every((name) => DEIT.some((id) => id === name))) return DEIT.filter((id) => names.includes(id));
+  throw new InvalidArgumentError(`Use some of ${DEIT.join(', ')}.`);
 };
 
-const program = new Command('bench')
-  .description('Latency, encode time, switch cost and created objects of every route, in a real browser.')
-  .option('--bundle <manifest>', 'manifest.json of the bundle', resolve(ROOT, 'public/models/photos-64-128/manifest.json'))
+const frameSize = (text: string): string => {
+  if (/^[1-9]\d*x[1-9]\d*$/.test(text)) return text;
+  throw new InvalidArgumentError('Write it as 320x240.');
+};
+
+const options = new Command('bench')
+  .description('Latency, encode time, GPU time, memory, switch cost and created objects of every route, in a real browser.')
+  .option('--bundle <manifest>', 'manifest.json of the bundle', DEFAULT_BUNDLE)
+  .option('--deit <sizes>', 'instead of a bundle: DeiT shapes (ti,s,b) with seeded random weights and all stitches', deitSizes)
+  .addOption(new Option('--weights <kind>', 'with --deit').choices(['f16', 'int8']).default('f16'))
   .addOption(new Option('--backend <kind>').choices(['auto', 'webgpu', 'wasm', 'cpu']).default('webgpu'))
-  .option('--rounds <n>', 'visits to every route', whole, 7)
-  .option('--frames <n>', 'frames a visit', whole, 3)
-  .option('--size <width>x<height>', 'size of the frame', '320x240')
+  .option('--rounds <n>', 'visits to every route', wholeNumber(2), 7)
+  .option('--frames <n>', 'frames a visit', wholeNumber(2), 3)
+  .option('--soak <n>', 'frames on the first route before memory is read again', wholeNumber(0), 0)
+  .option('--size <width>x<height>', 'size of the frame', frameSize, '320x240')
   .option('--headed', 'show the browser', false)
   .option('--software', 'WebGPU on the software adapter (SwiftShader) even where there is a GPU', false)
   .option('--json', 'raw answer instead of the table', false)
-  .parse();
-const options = program.opts<Options>();
+  .option('--write', 'put the table into docs/benchmarks.md', false)
+  .parse()
+  .opts<Options>();
 
-const quantile = (values: readonly number[], q: number): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
-};
-const median = (values: readonly number[]): number => quantile(values, 0.5);
-
-function routeRow({ route, switched, steady }: RouteSamples, answer: BenchAnswer): Record<string, string | number> {
-  const total = steady.map((t) => t.totalMs);
-  const gpu = steady.map((t) => t.gpuMs).filter((ms) => ms !== undefined);
-  const counted = answer.after.dispatches.find((d) => d.route === route.id);
-  return {
-    route: route.id,
-    MMACs: (route.macs / 1e6).toFixed(1),
-    'median ms': median(total).toFixed(1),
-    'p95 ms': quantile(total, 0.95).toFixed(1),
-    'spread (iqr) ms': (quantile(total, 0.75) - quantile(total, 0.25)).toFixed(1),
-    'encode ms': median(steady.map((t) => t.encodeMs)).toFixed(2),
-    'gpu ms': gpu.length > 0 ? median(gpu).toFixed(1) : '-',
-    'first / median': (median(switched.map((t) => t.totalMs)) / median(total)).toFixed(2),
-    dispatches: counted ? `${counted.network} + ${counted.stitches} + ${counted.inputOutput}` : '-',
-  };
+/** Runs everything in one browser. Errors: ToolError, where there is none; what the runtime throws. */
+async function measure(manifestPath: string): Promise<BenchAnswer> {
+  const executablePath = browserPath();
+  const manifest = validateManifest(JSON.parse(readFileSync(manifestPath, 'utf8')), manifestPath);
+  const [width = 0, height = 0] = options.size.split('x').map(Number);
+  const host = await startHost(manifestPath, [], fileURLToPath(new URL('page', import.meta.url)));
+  const browser = await chromium.launch({
+    executablePath,
+    args: [...(options.software ? CHROMIUM_ARGS : BASE_ARGS)],
+    // Playwright would switch the sandbox off; BASE_ARGS does so only for root.
+    chromiumSandbox: true,
+    headless: !options.headed,
+  });
+  try {
+    const page = await browser.newPage();
+    await page.goto(host.url);
+    await page.waitForFunction(() => 'bench' in globalThis);
+    const { backend, rounds, frames, soak } = options;
+    const maxAnchor = manifest.anchors.at(-1)?.id ?? '';
+    const request = { manifest: 'bundle/manifest.json', backend, maxAnchor, width, height };
+    const times = await page.evaluate((r) => (globalThis as unknown as BenchGlobals).bench.load(r), request);
+    const memory: { frames: number; memory: Memory | undefined }[] = [{ frames: 1, memory: await browserMemory(browser) }];
+    const measured = await page.evaluate(([r, f]) => (globalThis as unknown as BenchGlobals).bench.rounds(r, f), [
+      rounds,
+      frames,
+    ] as const);
+    memory.push({ frames: measured.after.frames, memory: await browserMemory(browser) });
+    if (soak > 0) {
+      const first = measured.samples[0]?.route.id ?? '';
+      const soaked = await page.evaluate(([route, n]) => (globalThis as unknown as BenchGlobals).bench.soak(route, n), [
+        first,
+        soak,
+      ] as const);
+      memory.push({ frames: soaked.frames, memory: await browserMemory(browser) });
+    }
+    await page.evaluate(() => (globalThis as unknown as BenchGlobals).bench.dispose());
+    return { ...times, ...measured, memory, browser: browser.version() };
+  } finally {
+    await browser.close();
+    host.close();
+  }
 }
 
-function markdown(rows: readonly Record<string, string | number>[]): string {
-  const heads = Object.keys(rows[0] ?? {});
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
-  return [line(heads), line(heads.map(() => '---')), ...rows.map((row) => line(Object.values(row)))].join('\n');
+async function main(): Promise<void> {
+  const { deit, weights } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'running-stitch-bench-'));
+  // At an interrupt too, where Playwright ends the process.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  let manifest = resolve(options.bundle);
+  let title = options.bundle === DEFAULT_BUNDLE ? 'the default bundle' : manifest;
+  if (deit !== undefined) {
+    console.error(`Writing a family of ${deit.join(', ')} …`);
+    await writeBundle(join(folder, 'bundle'), randomFamily(deit, undefined, weights));
+    manifest = join(folder, 'bundle/manifest.json');
+    title = `DeiT ${deit.join(', ')}, seeded random ${weights} weights`;
+  }
+  const answer = await measure(manifest);
+  const text = report(answer, title, options);
+  console.log(options.json ? JSON.stringify(answer) : text);
+  if (!options.write) return;
+  const part = deit === undefined ? 'bench bundle' : 'bench deit';
+  writeFileSync(DOCUMENT, replacePart(readFileSync(DOCUMENT, 'utf8'), part, text));
 }
 
-function report(answer: BenchAnswer): string {
-  const { device, before, after, samples } = answer;
-  const frames = after.frames - before.frames;
-  const adapter = device.adapter
-    ? `${device.adapter.vendor} ${device.adapter.architecture} ${device.adapter.description}`
-    : 'none';
-  const ratio = median(samples.map((s) => median(s.switched.map((t) => t.totalMs)) / median(s.steady.map((t) => t.totalMs))));
-  const encode = samples.flatMap((s) => [...s.steady, ...s.switched].map((t) => t.encodeMs));
-  return [
-    `executor ${device.executor}; adapter ${adapter.trim()}; frame ${options.size}; ${cpus()[0]?.model ?? 'cpu'} × ${cpus().length}, ${platform()} ${arch()}`,
-    `bundle ${options.bundle}; ${samples.length} routes; ${options.rounds} rounds × ${options.frames} frames, interleaved`,
-    '',
-    markdown(samples.map((s) => routeRow(s, answer))),
-    '',
-    `load ${answer.loadMs.toFixed(0)} ms, first answer ${answer.firstAnswerMs.toFixed(0)} ms`,
-    `encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`,
-    `first frame after a switch / median of its route: median over routes ${ratio.toFixed(3)}`,
-    `created over ${frames} frames: ${after.pipelines - before.pipelines} pipelines, ${after.buffers - before.buffers} buffers, ${after.bindGroups - before.bindGroups} bind groups; submits a frame ${((after.submits - before.submits) / frames).toFixed(2)}`,
-    `pipelines ${after.pipelines}, bind groups ${after.bindGroups}, buffers ${after.buffers}; weights ${(after.weightBytes / 1e6).toFixed(2)} MB (tfjs ${after.tf.backend}: ${after.tf.numTensors} tensors, ${(after.tf.numBytes / 1e6).toFixed(2)} MB)`,
-  ].join('\n');
-}
-
-const [width = 0, height = 0] = options.size.split('x').map(Number);
-const host = await startHost(resolve(options.bundle), [], fileURLToPath(new URL('page', import.meta.url)));
-const browser = await chromium.launch({
-  executablePath: browserPath(),
-  args: [...(options.software ? CHROMIUM_ARGS : BASE_ARGS)],
-  // Playwright would switch the sandbox off; BASE_ARGS does so only for root.
-  chromiumSandbox: true,
-  headless: !options.headed,
+main().catch((error: unknown) => {
+  console.error(error instanceof ToolError ? error.message : error);
+  process.exitCode = 1;
 });
-try {
-  const page = await browser.newPage();
-  await page.goto(host.url);
-  await page.waitForFunction(() => 'bench' in globalThis);
-  const { backend, rounds, frames } = options;
-  const request = { manifest: 'bundle/manifest.json', backend, rounds, frames, width, height };
-  const answer = await page.evaluate((r) => (globalThis as unknown as BenchGlobals).bench(r), request);
-  console.log(options.json ? JSON.stringify(answer) : report(answer));
-} finally {
-  await browser.close();
-  host.close();
-}

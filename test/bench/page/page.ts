@@ -4,19 +4,31 @@ import {
   createRuntime,
   type DeviceInfo,
   type EngineStats,
+  type PixelFrame,
   type RouteInfo,
+  type Runtime,
+  StitchError,
   type Timing,
 } from '../../../src/index';
 
 export interface BenchRequest {
   readonly manifest: string;
   readonly backend: BackendChoice;
-  /** Every round visits every route once, in rotated order. */
-  readonly rounds: number;
-  /** Frames a visit; the first is the one after a switch. */
-  readonly frames: number;
+  /** The anchors up to this one are loaded, whatever the device's memory would plan. */
+  readonly maxAnchor: string;
+  /** Of the frame, pixels. */
   readonly width: number;
   readonly height: number;
+}
+
+export interface LoadTimes {
+  readonly device: DeviceInfo;
+  /** Until `createRuntime` resolves, ms. */
+  readonly readyMs: number;
+  /** Until the first answer, ms. */
+  readonly firstAnswerMs: number;
+  /** Until every route is available, ms. */
+  readonly allMs: number;
 }
 
 export interface RouteSamples {
@@ -26,46 +38,82 @@ export interface RouteSamples {
   readonly steady: Timing[];
 }
 
-export interface BenchAnswer {
-  readonly device: DeviceInfo;
-  readonly loadMs: number;
-  readonly firstAnswerMs: number;
+export interface Rounds {
   readonly samples: RouteSamples[];
   readonly before: EngineStats;
   readonly after: EngineStats;
 }
 
 export interface BenchGlobals {
-  bench(request: BenchRequest): Promise<BenchAnswer>;
+  bench: {
+    load(request: BenchRequest): Promise<LoadTimes>;
+    /** Every round visits every route once, in rotated order, for `frames` frames. */
+    rounds(rounds: number, frames: number): Promise<Rounds>;
+    /** Frames on one route, in order, and what the engine counts afterwards. */
+    soak(route: string, frames: number): Promise<EngineStats>;
+    dispose(): Promise<void>;
+  };
 }
 
-async function bench({ manifest, backend, rounds, frames, width, height }: BenchRequest): Promise<BenchAnswer> {
-  const start = performance.now();
-  const runtime = await createRuntime({ bundle: manifest, backend, cache: false });
-  const loadMs = performance.now() - start;
-  const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i * 31) % 251);
-  const frame = { data, width, height };
-  const samples = runtime.routes.map((route): RouteSamples => ({ route, switched: [], steady: [] }));
-  // The frame's size is known from here on, as with a camera.
-  await runtime.classify(frame);
-  const firstAnswerMs = performance.now() - start;
-  for (const { route } of samples) await runtime.classify(frame, { route: route.id });
-  const before = await runtime.stats();
-  for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < samples.length; i++) {
-      // Neighbours change from round to round, so that no route always follows the same one.
-      const at = samples[(i * (round + 1) + round) % samples.length] ?? samples[0];
-      if (at === undefined) continue;
-      for (let f = 0; f < frames; f++) {
-        const { timing } = await runtime.classify(frame, { route: at.route.id });
-        (f === 0 ? at.switched : at.steady).push(timing);
+let runtime: Runtime;
+let frame: PixelFrame;
+
+(globalThis as unknown as BenchGlobals).bench = {
+  async load({ manifest, backend, maxAnchor, width, height }) {
+    const start = performance.now();
+    // The guard would hold back frames where the page stutters; here nothing else runs.
+    runtime = await createRuntime({ bundle: manifest, backend, maxAnchor, cache: false, guardPage: false });
+    const readyMs = performance.now() - start;
+    const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i * 31) % 251);
+    frame = { data, width, height };
+    // The frame's size is known from here on, as with a camera.
+    await whenFree(() => runtime.classify(frame));
+    const firstAnswerMs = performance.now() - start;
+    await runtime.loaded;
+    const allMs = performance.now() - start;
+    return { device: runtime.device, readyMs, firstAnswerMs, allMs };
+  },
+  async rounds(rounds, frames) {
+    const available = runtime.routes.filter((route) => route.available);
+    const samples = available.map((route): RouteSamples => ({ route, switched: [], steady: [] }));
+    for (const { route } of samples) await whenFree(() => runtime.classify(frame, { route: route.id }));
+    const before = await runtime.stats();
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < samples.length; i++) {
+        // Neighbours change from round to round, so that no route always follows the same one.
+        const at = samples[(i * strideOf(round, samples.length) + round) % samples.length];
+        if (at === undefined) continue;
+        for (let f = 0; f < frames; f++) {
+          const { timing } = await whenFree(() => runtime.classify(frame, { route: at.route.id }));
+          (f === 0 ? at.switched : at.steady).push(timing);
+        }
       }
     }
+    return { samples, before, after: await runtime.stats() };
+  },
+  async soak(route, frames) {
+    for (let i = 0; i < frames; i++) await whenFree(() => runtime.classify(frame, { route }));
+    return await runtime.stats();
+  },
+  dispose: () => runtime.dispose(),
+};
+
+/** The runtime measures the device in pauses of its own; frames are refused meanwhile. */
+async function whenFree<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StitchError) || error.code !== 'busy') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
-  const after = await runtime.stats();
-  const { device } = runtime;
-  await runtime.dispose();
-  return { device, loadMs, firstAnswerMs, samples, before, after };
 }
 
-(globalThis as unknown as BenchGlobals).bench = bench;
+/** A step that meets every one of `count` places: the next number after `round` without a common factor. */
+function strideOf(round: number, count: number): number {
+  const factor = (a: number, b: number): number => (b === 0 ? a : factor(b, a % b));
+  let stride = (round % count) + 1;
+  while (factor(stride, count) !== 1) stride += 1;
+  return stride;
+}

@@ -1,0 +1,94 @@
+/** What `npm run bench` prints: a row a route, and below it what concerns all of them. */
+import type { EngineStats, RoutePath, Timing } from '../../src/index';
+import { linearFit, markdownTable, median, quantile } from './lib/figures';
+import { machineClass } from './lib/machine';
+import type { Memory } from './lib/memory';
+import type { LoadTimes, Rounds, RouteSamples } from './page/page';
+
+export interface BenchAnswer extends LoadTimes, Rounds {
+  /** After how many frames the browser held what; undefined where the system does not say. */
+  readonly memory: readonly { readonly frames: number; readonly memory: Memory | undefined }[];
+  /** Its version. */
+  readonly browser: string;
+}
+
+export interface BenchSettings {
+  readonly size: string;
+  readonly rounds: number;
+  readonly frames: number;
+}
+
+const blocksOf = (path: RoutePath): number =>
+  path.reduce((sum, step) => ('stitch' in step ? sum : sum + step.to - step.from + 1), 0);
+
+const totals = (timings: readonly Timing[]): number[] => timings.map(({ totalMs }) => totalMs);
+const gpuTimes = (timings: readonly Timing[]): number[] => timings.flatMap(({ gpuMs }) => gpuMs ?? []);
+
+function routeRow({ route, switched, steady }: RouteSamples, after: EngineStats): Record<string, string | number> {
+  const total = totals(steady);
+  const gpu = gpuTimes(steady);
+  const counted = after.dispatches.find((d) => d.route === route.id);
+  return {
+    route: route.id,
+    MMACs: (route.macs / 1e6).toFixed(1),
+    blocks: blocksOf(route.path),
+    'median ms': median(total).toFixed(1),
+    'p95 ms': quantile(total, 0.95).toFixed(1),
+    'spread (iqr) ms': (quantile(total, 0.75) - quantile(total, 0.25)).toFixed(1),
+    'encode ms': median(steady.map((t) => t.encodeMs)).toFixed(2),
+    'gpu ms': gpu.length > 0 ? median(gpu).toFixed(1) : '–',
+    'first / median': (median(totals(switched)) / median(total)).toFixed(2),
+    dispatches: counted ? `${counted.network} + ${counted.stitches} + ${counted.inputOutput}` : '–',
+  };
+}
+
+/** How much of the differences between routes MACs and blocks explain; undefined with too few routes to say. */
+export function explained(samples: readonly RouteSamples[], timeOf: (steady: readonly Timing[]) => number): string | undefined {
+  const y = samples.map(({ steady }) => timeOf(steady));
+  if (samples.length < 4 || !y.every(Number.isFinite)) return undefined;
+  const gmacs = samples.map(({ route }) => route.macs / 1e9);
+  const blocks = samples.map(({ route }) => blocksOf(route.path));
+  const { r2, coefficients } = linearFit(y, [gmacs, blocks]);
+  const [constant = 0, perGmac = 0, perBlock = 0] = coefficients.map((value) => Number(value.toPrecision(3)));
+  return `R² ${r2.toFixed(4)} over ${samples.length} routes: ${constant} ms + ${perGmac} ms a GMAC + ${perBlock} ms a block`;
+}
+
+function memoryLines(memory: BenchAnswer['memory']): string[] {
+  const rows = memory.flatMap(({ frames, memory: held }) =>
+    held === undefined
+      ? []
+      : [`${held.rendererMb.toFixed(0)} + ${held.gpuMb.toFixed(0)} MB after ${frames} frame${frames === 1 ? '' : 's'}`],
+  );
+  return rows.length === 0 ? [] : [`resident memory, renderer + GPU process: ${rows.join('; ')}`];
+}
+
+export function report(answer: BenchAnswer, title: string, { size, rounds, frames }: BenchSettings): string {
+  const { device, before, after, samples } = answer;
+  const ran = after.frames - before.frames;
+  const { adapter } = device;
+  const name = adapter ? `${adapter.vendor} ${adapter.architecture} ${adapter.description}`.trim() : 'none';
+  const software = adapter?.software === true ? ' (software: its times say nothing of a GPU)' : '';
+  const ratio = median(samples.map((s) => median(totals(s.switched)) / median(totals(s.steady))));
+  const all = samples.flatMap((s) => [...s.steady, ...s.switched]);
+  const encode = all.map((t) => t.encodeMs);
+  const byTotal = explained(samples, (steady) => median(totals(steady)));
+  const byGpu = explained(samples, (steady) => median(gpuTimes(steady)));
+  const lines = [
+    `load ${answer.readyMs.toFixed(0)} ms, first answer ${answer.firstAnswerMs.toFixed(0)} ms, every route ${answer.allMs.toFixed(0)} ms (local server)`,
+    `encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`,
+    ...(byTotal === undefined ? [] : [`latency by MACs and blocks: ${byTotal}`]),
+    ...(byGpu === undefined ? [] : [`GPU time by MACs and blocks: ${byGpu}`]),
+    `first frame after a switch / median of its route: median over routes ${ratio.toFixed(3)}`,
+    `created over ${ran} frames: ${after.pipelines - before.pipelines} pipelines, ${after.buffers - before.buffers} buffers, ${after.bindGroups - before.bindGroups} bind groups; submits a frame ${((after.submits - before.submits) / ran).toFixed(2)}`,
+    `pipelines ${after.pipelines}, bind groups ${after.bindGroups}, buffers ${after.buffers}; weights ${(after.weightBytes / 1e6).toFixed(2)} MB (tfjs ${after.tf.backend}: ${after.tf.numTensors} tensors, ${(after.tf.numBytes / 1e6).toFixed(2)} MB)`,
+    ...memoryLines(answer.memory),
+  ];
+  return [
+    `${new Date().toISOString().slice(0, 10)}; ${machineClass()}; Chromium ${answer.browser}; executor ${device.executor}; adapter ${name}${software}.`,
+    `${title}; ${samples.length} routes; ${rounds} rounds × ${frames} frames of ${size}, interleaved.`,
+    '',
+    markdownTable(samples.map((s) => routeRow(s, after))),
+    '',
+    ...lines.map((line) => `- ${line}`),
+  ].join('\n');
+}
