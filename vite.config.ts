@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { playwright } from '@vitest/browser-playwright';
 import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.mjs';
+import { serviceWorker } from './scripts/service-worker-plugin.mjs';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 // tfjs and comlink are named so that a first test run does not reload the page while it discovers them.
@@ -17,8 +21,23 @@ const optimizeDeps = {
   ],
 };
 
+/** Puts the page's parts together: `<!-- include PATH -->` in index.html stands for that file, beside it. */
+const includes = (): Plugin => ({
+  name: 'includes',
+  transformIndexHtml: {
+    order: 'pre',
+    handler: (html, { filename }) =>
+      html.replaceAll(/<!-- include (\S+) -->/g, (_, path: string) => readFileSync(resolve(dirname(filename), path), 'utf8')),
+  },
+});
+
 export default defineConfig({
   root: at('src/demo'),
+  plugins: [
+    includes(),
+    // The library keeps bundles itself.
+    serviceWorker({ entry: at('src/service-worker/service-worker.ts'), leaveOut: /^models\/|\.md$|\.map$/ }),
+  ],
   publicDir: at('public'),
   cacheDir: at('node_modules/.vite'),
   base: './',

@@ -1,10 +1,12 @@
 /** The live demo: one state, one render, wired to the public API and nothing else. */
 import { createBurner } from './load/burner';
+import { registerOffline } from './offline';
 import { readParams } from './params';
 import { createPicture } from './picture';
 import { createSession } from './session';
 import { initialState } from './state';
 import type { State } from './state';
+import { createArrivals } from './ui/arrivals';
 import { createChart } from './ui/chart';
 import { createControls } from './ui/controls';
 import { byId, setText } from './ui/dom';
@@ -54,6 +56,7 @@ const session = createSession({
   backend: params.backend,
   bundle: params.bundle,
   budgetMs: params.budgetMs,
+  guardPage: params.guardPage,
   get,
   change,
   picture: () => picture.element(),
@@ -68,6 +71,7 @@ const views = {
   }),
   controls: createControls({
     budget: (latencyMs) => {
+      if (state.sweep.kind === 'on') change({ sweep: { kind: 'off', why: 'You have the slider again.' } });
       session.setBudget({ latencyMs, energy: state.energy });
       // The thumb is under a finger: the figures follow it in the same frame.
       render();
@@ -80,11 +84,15 @@ const views = {
       if (state.load.kind === 'on' || state.load.kind === 'starting') burn(true);
     },
   }),
-  status: createStatusView(params.isDefaultBundle),
+  status: createStatusView(params),
   ladder: createLadderPicture(),
   chart: createChart(),
   log: createLog(),
+  arrivals: createArrivals((anchor) => void session.loadMore(anchor)),
 };
+
+/** The workbench comes as a chunk of its own; the classifier runs without it. */
+let lab: (state: State) => void = () => {};
 
 function render(): void {
   const { loaded, route } = state;
@@ -97,6 +105,8 @@ function render(): void {
   );
   views.chart.render(state);
   views.log.render(state.log);
+  views.arrivals(state);
+  lab(state);
   // A network that has stopped cannot be slowed down; the load must not go on unseen.
   if (state.phase === 'error' && state.load.kind !== 'off') burner.stop();
 }
@@ -120,7 +130,18 @@ link.search = query.toString();
 // Opening a source clears what was said before; a mistake in the address is said beside what the source has to say.
 void picture.choose(firstSource()).then(() => change({ notice: [params.complaint, state.notice].filter(Boolean).join(' ') }));
 void session.load();
+void registerOffline();
 render();
+import('./lab/lab').then(
+  ({ createLab }) => {
+    lab = createLab({ get, change, session });
+    render();
+  },
+  () =>
+    change({
+      notice: 'A part of this page could not be fetched, so measuring, scripts and traces are missing. Reload to try again.',
+    }),
+);
 
 function firstSource(): 'clip' | 'photos' | 'camera' {
   if (params.source !== null && params.source !== 'file') return params.source;

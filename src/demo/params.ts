@@ -1,4 +1,4 @@
-/** The page's URL parameters: ?backend=webgpu|wasm|cpu, ?bundle=URL, ?budget=ms, ?source=clip|photos|camera. */
+/** The page's URL parameters: ?backend=webgpu|wasm|cpu, ?bundle=URL, ?budget=ms, ?source=clip|photos|camera, ?guard=on|off. */
 import type { BackendChoice } from '../index';
 import type { SourceKind } from './state';
 
@@ -11,12 +11,15 @@ export interface Params {
   readonly isDefaultBundle: boolean;
   readonly budgetMs: number | null;
   readonly source: SourceKind | null;
+  /** Classify fewer frames when the page's own animation stutters. */
+  readonly guardPage: boolean;
   /** What could not be used, in plain words; empty when all was fine. */
   readonly complaint: string;
 }
 
 const BACKENDS: readonly string[] = ['auto', 'webgpu', 'wasm', 'cpu'];
 const SOURCES: readonly string[] = ['clip', 'photos', 'camera'];
+const SWITCH: readonly string[] = ['on', 'off'];
 
 export function readParams(search: string, base: string): Params {
   const query = new URLSearchParams(search);
@@ -29,6 +32,7 @@ export function readParams(search: string, base: string): Params {
   };
   const backend = choice('backend', BACKENDS) as BackendChoice | null;
   const source = choice('source', SOURCES) as SourceKind | null;
+  const guardPage = choice('guard', SWITCH) !== 'off';
   const budget = query.get('budget');
   const ms = Number(budget);
   const budgetMs = budget !== null && Number.isFinite(ms) && ms > 0 ? ms : null;
@@ -41,6 +45,7 @@ export function readParams(search: string, base: string): Params {
     isDefaultBundle: bundle === null || query.get('bundle') === null,
     budgetMs,
     source,
+    guardPage,
     complaint: complaints.join(' '),
   };
 }

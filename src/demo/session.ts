@@ -1,9 +1,18 @@
 /** One runtime at a time: load, cancel, load again, and turn its events into state. */
-import { StitchError, createRuntime, explainDecision } from '../index';
-import type { BackendChoice, Budget, ControlMode, FrameSource, Runtime, Rung } from '../index';
-import { describeTrouble, isPassing } from './troubles';
-import { withEntry, withSample } from './state';
-import type { Loaded, State } from './state';
+import { StitchError, createRuntime } from '../index';
+import type {
+  BackendChoice,
+  Budget,
+  CalibrateOptions,
+  ControlMode,
+  DeviceProfile,
+  FrameSource,
+  Recording,
+  Runtime,
+} from '../index';
+import { describe, listen } from './events';
+import type { State } from './state';
+import { describeTrouble } from './troubles';
 import { niceBudget } from './ui/scale';
 
 export interface SessionHost {
@@ -11,6 +20,7 @@ export interface SessionHost {
   readonly bundle: URL;
   /** From the URL; null: chosen from the measured ladder. */
   readonly budgetMs: number | null;
+  readonly guardPage: boolean;
   readonly get: () => State;
   readonly change: (patch: Partial<State>) => void;
   /** What to look at now; null: nothing. */
@@ -24,6 +34,12 @@ export interface Session {
   look(): void;
   setBudget(budget: Budget): void;
   setMode(mode: ControlMode): void;
+  /** Measures the device; the picture waits meanwhile. Errors: as `Runtime.calibrate`, and disposed where nothing runs. */
+  calibrate(options: CalibrateOptions): Promise<DeviceProfile>;
+  /** Errors: disposed where nothing runs. */
+  record(): Recording;
+  /** Loads an anchor that was left out; trouble is said in the notice. */
+  loadMore(anchor: string): Promise<void>;
   /** Everything a bug report needs. */
   diagnostics(): Promise<unknown>;
 }
@@ -37,6 +53,9 @@ export function createSession(host: SessionHost): Session {
   let loading: AbortController | null = null;
   let stopWatching: (() => void) | null = null;
   let glance = 0;
+  let calibrating = false;
+  /** Somebody has chosen a budget, so none is proposed any more. */
+  let chosen = host.budgetMs !== null;
 
   const release = async () => {
     stopWatching?.();
@@ -51,58 +70,30 @@ export function createSession(host: SessionHost): Session {
     void release();
   };
 
-  const listen = (made: Runtime) => {
-    made.on('result', (result) => {
-      if (made !== runtime) return;
-      change({
-        result,
-        route: made.route,
-        samples: withSample(get().samples, { at: performance.now(), ms: result.timing.totalMs }),
-      });
-    });
-    made.on('switch', (decision) => {
-      const { from, to, signals } = decision;
-      change({
-        route: made.route,
-        ...(signals === undefined ? {} : { signals }),
-        log: withEntry(get().log, { at: performance.now(), from, to, text: explainDecision(decision) }),
-      });
-    });
-    made.on('snapshot', (snapshot) => {
-      const { loaded } = get();
-      // The ladder and the device may change while it runs: more routes arrive, or the GPU is lost and the CPU takes over.
-      if (loaded !== null && !sameLadder(loaded.ladder, made.ladder)) change({ loaded: { ...loaded, ladder: made.ladder } });
-      if (loaded !== null && loaded.device !== made.device) change({ loaded: { ...loaded, device: made.device } });
-      change({ snapshot, signals: snapshot.signals, route: made.route });
-    });
-    made.on('lost', ({ reason, message }) =>
-      change({ notice: `The GPU went away (${reason}${message === '' ? '' : `: ${message}`}).` }),
-    );
-    made.on('error', (error) => {
-      // A frame that comes while the last one is being answered is normal, and not worth a word.
-      if (error.code === 'busy' || error.code === 'aborted') return;
-      // So is a video that has no picture for a moment, at the seam of its loop or on a busy device.
-      if (error.code === 'frame-invalid' && get().showing === 'video') return;
-      if (isPassing(error)) change({ notice: error.message });
-      else fail(error);
-    });
+  /** Tries again while the last frame is still being answered, as long as it is wanted. */
+  const whenFree = async <T>(act: () => Promise<T>, isWanted: () => boolean): Promise<T | undefined> => {
+    for (let tries = 1; isWanted(); tries++) {
+      try {
+        return await act();
+      } catch (error) {
+        if (describeTrouble(error).code !== 'busy' || tries >= BUSY_RETRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+      }
+    }
+    return undefined;
   };
 
   /** A paused source still gets its answer: once for every new picture. */
-  const lookOnce = async (picture: FrameSource) => {
+  const lookOnce = async (made: Runtime, picture: FrameSource) => {
     const mine = ++glance;
-    for (let i = 0; i < BUSY_RETRIES && mine === glance && runtime !== null; i++) {
-      try {
-        await runtime.classify(picture);
-        return;
-      } catch (error) {
-        const trouble = describeTrouble(error);
-        if (trouble.code !== 'busy') {
-          if (trouble.code !== 'disposed' && trouble.code !== 'aborted') change({ notice: trouble.message });
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
-      }
+    try {
+      await whenFree(
+        () => made.classify(picture),
+        () => mine === glance && made === runtime,
+      );
+    } catch (error) {
+      const { code, message } = describeTrouble(error);
+      if (code !== 'busy' && code !== 'disposed' && code !== 'aborted') change({ notice: message });
     }
   };
 
@@ -111,9 +102,14 @@ export function createSession(host: SessionHost): Session {
     stopWatching = null;
     glance++;
     const picture = host.picture();
-    if (runtime === null || picture === null) return;
+    if (runtime === null || picture === null || calibrating) return;
     if (get().playing) stopWatching = runtime.watch(picture);
-    else void lookOnce(picture);
+    else void lookOnce(runtime, picture);
+  };
+
+  const running = (): Runtime => {
+    if (runtime === null) throw new StitchError('disposed', 'No networks are loaded.');
+    return runtime;
   };
 
   const attempt = (act: () => void) => {
@@ -126,12 +122,23 @@ export function createSession(host: SessionHost): Session {
   };
 
   const setBudget = (budget: Budget) => {
+    if (budget.latencyMs !== get().budgetMs) chosen = true;
+    applyBudget(budget);
+  };
+
+  const applyBudget = (budget: Budget) => {
     change({ budgetMs: budget.latencyMs, energy: budget.energy });
     attempt(() => {
       if (runtime === null) return;
       runtime.budget = budget;
       change({ route: runtime.route });
     });
+  };
+
+  /** A budget that suits the ladder, which grows while networks arrive. */
+  const propose = ({ ladder }: Runtime) => {
+    const latencyMs = niceBudget(ladder);
+    if (!chosen && latencyMs !== get().budgetMs) applyBudget({ latencyMs, energy: get().energy });
   };
 
   const setMode = (mode: ControlMode) => {
@@ -156,15 +163,18 @@ export function createSession(host: SessionHost): Session {
         result: null,
         snapshot: null,
         loaded: null,
+        complete: false,
         samples: [],
         log: [],
         route: '',
+        calibration: { kind: 'idle' },
       });
       try {
         const { budgetMs, energy, mode } = get();
         const made = await createRuntime({
           bundle: host.bundle,
           backend: host.backend,
+          guardPage: host.guardPage,
           budget: { latencyMs: budgetMs, energy },
           signal: mine.signal,
           onProgress: (progress) => mine === loading && change({ progress }),
@@ -175,7 +185,7 @@ export function createSession(host: SessionHost): Session {
           return;
         }
         runtime = made;
-        listen(made);
+        listen(made, { get, change, fail, isCurrent: () => made === runtime });
         const loaded = describe(made);
         const started = `Started with ${made.route} on ${loaded.device.executor}: ${made.ladder.length} of ${made.routes.length} routes are worth using here.`;
         change({
@@ -184,8 +194,14 @@ export function createSession(host: SessionHost): Session {
           route: made.route,
           log: [{ at: performance.now(), from: '', to: made.route, text: started }],
         });
-        const wanted = host.budgetMs ?? niceBudget(made.ladder);
-        if (wanted !== budgetMs) setBudget({ latencyMs: wanted, energy });
+        propose(made);
+        // What does not arrive is said by the runtime's error event.
+        const settle = () => {
+          if (made !== runtime) return;
+          change({ complete: true, progress: null });
+          propose(made);
+        };
+        made.loaded.then(settle, settle);
         if (mode.kind !== 'auto') setMode(mode);
         look();
       } catch (error) {
@@ -201,6 +217,31 @@ export function createSession(host: SessionHost): Session {
     look,
     setBudget,
     setMode,
+    async calibrate(options) {
+      const made = running();
+      stopWatching?.();
+      stopWatching = null;
+      glance++;
+      calibrating = true;
+      try {
+        const wanted = () => made === runtime && options.signal?.aborted !== true;
+        const profile = await whenFree(() => made.calibrate(options), wanted);
+        if (profile === undefined) throw new StitchError('aborted', 'Measuring was cancelled.');
+        return profile;
+      } finally {
+        calibrating = false;
+        look();
+      }
+    },
+    record: () => running().record(),
+    async loadMore(anchor) {
+      try {
+        await running().loadMore(anchor);
+      } catch (error) {
+        const { code, message } = describeTrouble(error);
+        if (code !== 'disposed' && code !== 'aborted') change({ notice: message });
+      }
+    },
     async diagnostics() {
       const { loaded, route, mode, budgetMs, energy, snapshot, trouble, load, log } = get();
       const stats = await runtime?.stats().catch(() => null);
@@ -221,13 +262,4 @@ export function createSession(host: SessionHost): Session {
       };
     },
   };
-}
-
-function describe(runtime: Runtime): Loaded {
-  const { device, bundle, inputSize, labels, anchors, routes, ladder } = runtime;
-  return { device, bundle, inputSize, classes: labels.length, anchors, routes, ladder };
-}
-
-function sameLadder(a: readonly Rung[], b: readonly Rung[]): boolean {
-  return a === b || (a.length === b.length && a.every((rung, i) => rung.id === b[i]?.id && rung.costMs === b[i]?.costMs));
 }

@@ -1,16 +1,22 @@
 /** Everything the page shows, in one plain object. Only `change` in main.ts writes it; `render` reads it. */
 import type {
   AnchorInfo,
+  CalibrationProgress,
   Classification,
   ControlMode,
+  DecisionReason,
   DeviceInfo,
+  DeviceProfile,
   EnergyMode,
   LoadProgress,
-  RouteInfo,
+  RouteState,
+  Runtime,
   Rung,
   Signals,
   Snapshot,
 } from '../index';
+import type { ScriptShape } from './lab/script';
+import type { Playback } from './lab/trace';
 import type { LoadState } from './load/burner';
 import type { Trouble } from './troubles';
 
@@ -28,6 +34,9 @@ export interface Photo {
 export interface Sample {
   readonly at: number;
   readonly ms: number;
+  readonly route: string;
+  /** What was allowed then. */
+  readonly budgetMs: number;
 }
 
 export interface LogEntry {
@@ -35,7 +44,35 @@ export interface LogEntry {
   readonly from: string;
   readonly to: string;
   readonly text: string;
+  /** Absent on what the page itself says. */
+  readonly reason?: DecisionReason;
 }
+
+/** Measuring the device by hand. */
+export type CalibrationState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'running'; readonly progress: CalibrationProgress | null }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** The slider under a script's hand. */
+export type SweepState =
+  | { readonly kind: 'off'; readonly why: string }
+  | { readonly kind: 'on'; readonly shape: ScriptShape; readonly restoreMs: number };
+
+/** A trace being recorded, or the last one that was. */
+export type RecordingState =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'on'; readonly since: number }
+  | { readonly kind: 'done'; readonly text: string; readonly name: string; readonly url: string }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** A trace played back, or why it could not be. */
+export type PlaybackState =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'shown'; readonly name: string; readonly playback: Playback }
+  | { readonly kind: 'broken'; readonly name: string; readonly why: string };
 
 /** What a loaded bundle and its runtime say about themselves. */
 export interface Loaded {
@@ -49,8 +86,11 @@ export interface Loaded {
   readonly inputSize: number;
   readonly classes: number;
   readonly anchors: readonly AnchorInfo[];
-  readonly routes: readonly RouteInfo[];
+  readonly routes: readonly RouteState[];
   readonly ladder: readonly Rung[];
+  readonly profile: DeviceProfile;
+  /** The anchors in the order in which they load, and which of them are left out. */
+  readonly tiers: Runtime['tiers'];
 }
 
 export interface State {
@@ -60,6 +100,8 @@ export interface State {
   /** A passing message about the source or a frame; never blocks. */
   readonly notice: string;
   readonly loaded: Loaded | null;
+  /** Nothing that was planned is still arriving. */
+  readonly complete: boolean;
   readonly route: string;
   readonly mode: ControlMode;
   readonly budgetMs: number;
@@ -79,6 +121,10 @@ export interface State {
   readonly log: readonly LogEntry[];
   readonly load: LoadState;
   readonly strength: number;
+  readonly calibration: CalibrationState;
+  readonly sweep: SweepState;
+  readonly recording: RecordingState;
+  readonly playback: PlaybackState;
 }
 
 export const initialState: State = {
@@ -87,6 +133,7 @@ export const initialState: State = {
   trouble: null,
   notice: '',
   loaded: null,
+  complete: false,
   route: '',
   mode: { kind: 'auto' },
   budgetMs: 33,
@@ -104,6 +151,10 @@ export const initialState: State = {
   log: [],
   load: { kind: 'off' },
   strength: 0.95,
+  calibration: { kind: 'idle' },
+  sweep: { kind: 'off', why: '' },
+  recording: { kind: 'none' },
+  playback: { kind: 'none' },
 };
 
 /** How far back the chart looks. */
@@ -117,6 +168,9 @@ export function withSample(samples: readonly Sample[], sample: Sample): readonly
   return [...(start < 0 ? [] : samples.slice(start)), sample];
 }
 
+/** Newest first. A budget that is dragged without a change of route is one entry, however long it is dragged. */
 export function withEntry(log: readonly LogEntry[], entry: LogEntry): readonly LogEntry[] {
-  return [entry, ...log].slice(0, LOG_LENGTH);
+  const [newest] = log;
+  const dragged = (one: LogEntry | undefined) => one?.reason === 'budget-changed' && one.from === one.to;
+  return [entry, ...(dragged(newest) && dragged(entry) ? log.slice(1) : log)].slice(0, LOG_LENGTH);
 }

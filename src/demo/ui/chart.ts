@@ -20,7 +20,7 @@ function chartText(samples: readonly Sample[], budgetMs: number, switches: numbe
   if (samples.length === 0) return 'No answers yet.';
   const sorted = samples.map((sample) => sample.ms).sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  const over = sorted.filter((value) => value > budgetMs).length;
+  const over = samples.filter((sample) => sample.ms > sample.budgetMs).length;
   const share = Math.round((over / sorted.length) * 100);
   const changes = switches === 0 ? 'no route changes' : `${switches} route change${switches === 1 ? '' : 's'}`;
   return `${sorted.length} answers, most between ${ms(at(0.05))} and ${ms(at(0.95))}; budget ${ms(budgetMs)}, ${share} % above it; ${changes}.`;
@@ -83,8 +83,9 @@ export function createChart(): Chart {
     context.setLineDash([]);
     context.fillStyle = colour('--thread');
     for (const sample of shown) {
-      context.globalAlpha = sample.ms > budgetMs ? 1 : 0.75;
-      context.fillStyle = sample.ms > budgetMs ? colour('--madder') : colour('--thread');
+      const late = sample.ms > sample.budgetMs;
+      context.globalAlpha = late ? 1 : 0.75;
+      context.fillStyle = late ? colour('--madder') : colour('--thread');
       context.fillRect(x(sample.at) - 1.25, y(sample.ms) - 1.25, 2.5, 2.5);
     }
     context.globalAlpha = 1;
@@ -94,7 +95,7 @@ export function createChart(): Chart {
     context.lineWidth = 2;
     context.lineCap = 'round';
     context.setLineDash([9, 7]);
-    line(context, LEFT + 2, y(budgetMs), width - 6, y(budgetMs));
+    budgetLine(context, shown, budgetMs, { x, y, left: LEFT + 2, right: width - 6 });
     context.setLineDash([]);
     context.lineCap = 'butt';
   };
@@ -135,6 +136,30 @@ function line(context: CanvasRenderingContext2D, x0: number, y0: number, x1: num
   context.beginPath();
   context.moveTo(x0, y0);
   context.lineTo(x1, y1);
+  context.stroke();
+}
+
+interface Frame {
+  readonly x: (time: number) => number;
+  readonly y: (value: number) => number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** What was allowed when, up to what is allowed now. */
+function budgetLine(context: CanvasRenderingContext2D, samples: readonly Sample[], budgetMs: number, frame: Frame): void {
+  const { x, y, left, right } = frame;
+  let before = samples[0]?.budgetMs ?? budgetMs;
+  context.beginPath();
+  context.moveTo(left, y(before));
+  for (const sample of samples) {
+    if (sample.budgetMs === before) continue;
+    context.lineTo(x(sample.at), y(before));
+    context.lineTo(x(sample.at), y(sample.budgetMs));
+    before = sample.budgetMs;
+  }
+  context.lineTo(right, y(before));
+  if (before !== budgetMs) context.lineTo(right, y(budgetMs));
   context.stroke();
 }
 

@@ -93,7 +93,12 @@ export function createControls(actions: ControlActions): Controls {
       return group;
     });
     mode.replaceChildren(auto, ...groups);
-    mode.value = modeValue(state().mode);
+    const wanted = modeValue(state().mode);
+    // A route that is locked in the plot need not be worth a place on the ladder.
+    if (![...mode.options].some((option) => option.value === wanted)) {
+      groups[0]?.append(new Option(`Always ${wanted.slice('lock:'.length)} (not on the ladder)`, wanted));
+    }
+    mode.value = wanted;
   });
   // Said once when the load starts, runs, stops or fails; its share, which moves every second, is only shown.
   const sayLoad = whenChanged(() => setText(loadLive, loadText(state().load)));
@@ -108,8 +113,7 @@ export function createControls(actions: ControlActions): Controls {
       renderRange(loaded?.ladder, budgetMs > Number(slider.max) || budgetMs < Number(slider.min));
       renderBudget(budgetMs, loaded?.ladder);
       renderTicks(loaded?.ladder, next.route, slider.min, slider.max);
-      renderModes(loaded?.ladder);
-      if (mode.value !== modeValue(next.mode)) mode.value = modeValue(next.mode);
+      renderModes(loaded?.ladder, next.mode);
       if (energy.value !== next.energy) energy.value = next.energy;
       const on = load.kind === 'on' || load.kind === 'starting';
       setAttribute(loadSwitch, 'aria-checked', String(on));

@@ -31,6 +31,19 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+const SVG = 'http://www.w3.org/2000/svg';
+
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string | number>>,
+  ...children: Node[]
+): SVGElementTagNameMap[K] {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
 /** Runs `update` only when the key differs from the last time: the cheap half of a virtual DOM. */
 export function whenChanged(update: () => void): (...key: readonly unknown[]) => void {
   let last: readonly unknown[] | null = null;

@@ -3,9 +3,8 @@
  * A stitch is the slanted thread between two rows. Everything drawn comes from `path`; any number of stitches works.
  */
 import type { AnchorInfo, RouteInfo, RoutePath } from '../../index';
-import { byId, make } from './dom';
+import { byId, make, svg } from './dom';
 
-const NS = 'http://www.w3.org/2000/svg';
 const GAP = 6;
 const PAD = 14;
 const TEXT = 20;
@@ -21,15 +20,6 @@ interface Row {
 }
 
 type Point = readonly [x: number, y: number];
-
-function svg<K extends keyof SVGElementTagNameMap>(
-  tag: K,
-  attributes: Readonly<Record<string, string | number>>,
-): SVGElementTagNameMap[K] {
-  const element = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  return element;
-}
 
 /** The smallest anchor lies at the bottom: up means better and dearer. Wider networks get taller patches. */
 function rowsOf(anchors: readonly AnchorInfo[]): readonly Row[] {

@@ -1,13 +1,15 @@
 /** Loading, trouble, figures and the small print. */
+import type { Params } from '../params';
 import type { State } from '../state';
 import { byId, calm, setHidden, setText } from './dom';
-import { EXECUTOR_NAMES, batteryText, ms, percent, pressureText, progressText } from './words';
+import { targetText } from './target';
+import { EXECUTOR_NAMES, ms, percent, progressText } from './words';
 
 interface StatusView {
   render(state: State): void;
 }
 
-export function createStatusView(isDefaultBundle: boolean): StatusView {
+export function createStatusView(params: Pick<Params, 'isDefaultBundle' | 'bundle'>): StatusView {
   const loading = byId('loading', HTMLElement);
   const progress = byId('progress', HTMLProgressElement);
   const progressLine = byId('progress-text', HTMLParagraphElement);
@@ -24,15 +26,16 @@ export function createStatusView(isDefaultBundle: boolean): StatusView {
     p95: text('p95'),
     fps: text('fps'),
     slowdown: text('slowdown'),
+    target: text('target-text'),
     route: text('route-id'),
     facts: text('route-facts'),
-    signals: text('signals'),
     bundle: text('bundle-line'),
     seesSize: text('sees-size'),
     footSize: text('foot-size'),
     footClasses: text('foot-classes'),
   };
-  setHidden(text('footnote'), !isDefaultBundle);
+  setHidden(text('footnote'), !params.isDefaultBundle);
+  byId('model-card', HTMLAnchorElement).href = new URL('MODEL_CARD.md', params.bundle).href;
 
   // The slowdown moves with every answer; twice a second is what an eye can follow.
   const facts = calm(500, (state: State) => setText(parts.facts, routeFacts(state)));
@@ -42,6 +45,7 @@ export function createStatusView(isDefaultBundle: boolean): StatusView {
     render(state) {
       const { phase, loaded, snapshot } = state;
       document.documentElement.dataset['state'] = phase;
+      document.documentElement.dataset['complete'] = String(state.complete);
       setHidden(loading, phase !== 'loading');
       if (phase === 'loading') renderProgress(state, progress, progressLine);
       setHidden(trouble, state.trouble === null);
@@ -58,19 +62,19 @@ export function createStatusView(isDefaultBundle: boolean): StatusView {
       setText(parts.p95, snapshot === null ? '…' : ms(snapshot.p95Ms));
       setText(parts.fps, snapshot === null ? '…' : String(Math.round(snapshot.fps)));
       setText(parts.slowdown, snapshot === null ? '…' : `× ${snapshot.slowdown.toFixed(1)}`);
+      setText(parts.target, targetText(state));
       setText(parts.route, state.route === '' ? '…' : state.route);
       if (factsOf !== state.route) {
         factsOf = state.route;
         setText(parts.facts, routeFacts(state));
       } else facts(state);
-      setText(parts.signals, signalsText(state));
       if (loaded !== null) {
         const { bundle, inputSize, classes } = loaded;
         setText(
           parts.bundle,
           [`Model ${bundle.name} ${bundle.version}`, bundle.license, ...bundle.sources].map(sentence).join(' '),
         );
-        setText(parts.seesSize, `${inputSize}\u00a0×\u00a0${inputSize}`);
+        setText(parts.seesSize, `: ${inputSize}\u00a0×\u00a0${inputSize}`);
         setText(parts.footSize, `${inputSize}\u00a0×\u00a0${inputSize}`);
         setText(parts.footClasses, String(classes));
       }
@@ -105,11 +109,4 @@ function routeFacts({ loaded, route, snapshot }: State): string {
   }
   if (top1 !== undefined) facts.push(`right on ${percent(top1, 1)} of the test photos`);
   return facts.join(' · ');
-}
-
-function signalsText({ signals }: State): string {
-  if (signals === null) return 'Battery: unknown · CPU pressure: unknown';
-  const parts = [batteryText(signals.battery), pressureText(signals.pressure)];
-  if (signals.saveData) parts.push('saving data');
-  return parts.join(' · ');
 }

@@ -1,5 +1,5 @@
 /** Numbers and names as the page writes them. */
-import type { BatteryState, ExecutorKind, LoadProgress, PressureLevel } from '../../index';
+import type { BatteryState, ExecutorKind, LoadProgress } from '../../index';
 
 export function ms(value: number): string {
   if (!Number.isFinite(value)) return '…';
@@ -43,12 +43,8 @@ export function progressText(progress: LoadProgress): string {
 }
 
 export function batteryText(battery: BatteryState): string {
-  if (!battery.known) return 'Battery: unknown';
-  return `Battery: ${percent(battery.level)}${battery.charging ? ', charging' : ''}`;
-}
-
-export function pressureText(pressure: PressureLevel): string {
-  return `CPU pressure: ${pressure}`;
+  if (!battery.known) return 'unknown';
+  return `${percent(battery.level)}, ${battery.charging ? 'charging' : 'discharging'}`;
 }
 
 /** m:ss since the page started. */
