@@ -1,6 +1,7 @@
 /** What one inference may take: the user's budget, shrunk by what the sensors say. */
 import { StitchError } from '../core/errors';
 import type { Budget, EnergyMode } from '../core/types';
+import { planSeconds } from './energy';
 import type { BatteryState, Signals } from './types';
 import { TUNING } from './tuning';
 
@@ -18,6 +19,8 @@ export interface Target {
   readonly duty: number;
   readonly why: TargetLimit;
   readonly battery: BatteryTier;
+  /** Busy seconds a minute; 60 is no limit. */
+  readonly planSeconds: number;
   /** What pressure allows: everything, one rung below the present one, or only the lowest rung. */
   readonly ceiling: 'none' | 'one-lower' | 'lowest';
 }
@@ -48,15 +51,17 @@ export function isBudget(budget: Budget): boolean {
   return Number.isFinite(budget.latencyMs) && budget.latencyMs > 0 && ENERGY_MODES.includes(budget.energy);
 }
 
-/** The same signals, with an impossible battery level as unknown: NaN would not even survive a record as JSON. */
+/** The same signals, with an impossible battery level as unknown: NaN becomes null in a record. */
 export function soundSignals(signals: Signals): Signals {
   const { battery } = signals;
-  return !battery.known || (battery.level >= 0 && battery.level <= 1) ? signals : { ...signals, battery: { known: false } };
+  const sound = battery.known && typeof battery.level === 'number' && battery.level >= 0 && battery.level <= 1;
+  return !battery.known || sound ? signals : { ...signals, battery: { known: false } };
 }
 
 export function targetFor(budget: Budget, signals: Signals): Target {
   const battery = batteryTier(signals.battery);
-  const drain = batteryFactor(battery) ** (budget.energy === 'performance' ? TUNING.performanceBatteryExponent : 1);
+  const left = batteryFactor(battery);
+  const drain = budget.energy === 'performance' ? Math.sqrt(left) : left;
   const save = signals.saveData ? TUNING.saveDataFactor : 1;
   const energy = budget.energy === 'saver' ? TUNING.saverFactor : 1;
   // Save-data and battery say the same thing (be frugal), so they do not add up.
@@ -72,6 +77,7 @@ export function targetFor(budget: Budget, signals: Signals): Target {
     duty: signals.visible ? 1 : TUNING.hiddenDuty,
     why,
     battery,
+    planSeconds: planSeconds(budget.energy, battery),
     ceiling: signals.pressure === 'critical' ? 'lowest' : signals.pressure === 'serious' ? 'one-lower' : 'none',
   };
 }

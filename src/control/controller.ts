@@ -1,9 +1,12 @@
 /** The shell that holds the controller's state. */
+import { exp } from '../core/exact';
 import { assertBudget } from './budget';
 import { decide } from './policy';
-import { start } from './state';
+import { readyAt } from './energy';
+import { decisionOf, dutyOf, start } from './state';
 import type { ControlState, StartOptions } from './state';
-import type { ControlEvent, Decision } from './types';
+import { thermalOf } from './thermal';
+import type { ControlEvent, Decision, Thermal } from './types';
 
 export interface Controller {
   /** The decision for the first route. */
@@ -16,6 +19,11 @@ export interface Controller {
   readonly slowdown: number;
   /** Share of frames to classify, 0…1. */
   readonly duty: number;
+  /** When the energy plan allows the next frame, on the events' clock; in the past where it does at once. */
+  readonly readyAt: number;
+  /** What energy mode and battery allow, busy seconds a minute; 60 is no limit. */
+  readonly planSeconds: number;
+  readonly thermal: Thermal;
   /** Plain JSON data; for records and replay. */
   readonly state: ControlState;
   /** Throws `argument-invalid` on a budget that cannot be obeyed; every other impossible value is ignored. */
@@ -24,10 +32,19 @@ export interface Controller {
 
 /** Throws `argument-invalid` on an empty ladder or a bad budget. */
 export function createController(options: StartOptions): Controller {
-  const begun = start(options);
-  let state = begun.state;
+  const { state, decision } = start(options);
+  return controllerAt(state, decision);
+}
+
+/** A controller that goes on from the state of another: it decides what that one would. */
+export function resumeController(state: ControlState): Controller {
+  return controllerAt(state, decisionOf(state, state.current, 'hold'));
+}
+
+function controllerAt(begun: ControlState, first: Decision): Controller {
+  let state = begun;
   return {
-    first: begun.decision,
+    first,
     get route() {
       return state.current;
     },
@@ -35,10 +52,19 @@ export function createController(options: StartOptions): Controller {
       return state.target.targetMs;
     },
     get slowdown() {
-      return Math.exp(state.estimate.level.value);
+      return exp(state.estimate.level.value);
     },
     get duty() {
-      return state.target.duty * state.share;
+      return dutyOf(state);
+    },
+    get readyAt() {
+      return readyAt(state.bucket, state.target.planSeconds);
+    },
+    get planSeconds() {
+      return state.target.planSeconds;
+    },
+    get thermal() {
+      return thermalOf(state.thermal);
     },
     get state() {
       return state;

@@ -7,6 +7,7 @@
  * maximum of both would follow noise at rest; the band makes the fast mean count only where it means something, and
  * clipping with a minimum run keeps single spikes from ever being a jump.
  */
+import { exp, log } from '../core/exact';
 import { ewma, ewmaAdd } from '../core/stats';
 import type { Ewma } from '../core/stats';
 import { TUNING } from './tuning';
@@ -75,19 +76,19 @@ export function spreadOf(estimate: Estimate): number {
 
 /** Expected median latency of a rung, ms. */
 export function medianMs(estimate: Estimate, rung: Rung, now: number): number {
-  return rung.costMs * Math.exp(estimate.level.value + biasOf(estimate, rung.id, now));
+  return rung.costMs * exp(estimate.level.value + biasOf(estimate, rung.id, now));
 }
 
 /** Latency of a rung that a share q of frames stays under, ms; wider while the level itself is uncertain. */
 export function tailMs(estimate: Estimate, rung: Rung, now: number): number {
   const spread = spreadOf(estimate) * Math.sqrt(1 + 1 / Math.max(estimate.level.weight, 1));
-  return medianMs(estimate, rung, now) * Math.exp(TUNING.z * spread);
+  return medianMs(estimate, rung, now) * exp(TUNING.z * spread);
 }
 
 /** One believed latency (ms, positive and finite) of one rung. */
 export function observe(before: Estimate, rung: Rung, latencyMs: number, now: number): { estimate: Estimate; jump: Jump } {
   const bias = biasOf(before, rung.id, now);
-  const seen = clip(Math.log(latencyMs / rung.costMs) - bias, TUNING.levelMost);
+  const seen = clip(log(latencyMs / rung.costMs) - bias, TUNING.levelMost);
   const spread = spreadOf(before);
   const residual = seen - before.level.value;
   const standard = residual / spread;
@@ -147,7 +148,7 @@ function withBias(all: readonly Bias[], bias: Bias): Bias[] {
 
 function biasOf(estimate: Estimate, id: string, now: number): number {
   const bias = estimate.bias.find((one) => one.id === id);
-  return bias ? bias.value * Math.exp(-Math.max(0, now - bias.at) / TUNING.biasDecayMs) : 0;
+  return bias ? bias.value * exp(-Math.max(0, now - bias.at) / TUNING.biasDecayMs) : 0;
 }
 
 function clip(value: number, most: number): number {

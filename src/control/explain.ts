@@ -32,6 +32,8 @@ export function explain(decision: Decision): string {
       return `The page is ${decision.signals?.visible ? 'visible again' : 'hidden'}: classifying ${percent(decision.duty)} of frames.`;
     case 'duty':
       return `${decision.to} takes about ${ms(decision.predictedMs)} against ${target}: classifying ${percent(decision.duty)} of frames.`;
+    case 'page-jank':
+      return `The page's own animation ${decision.duty < 1 ? 'must stay smooth' : 'runs smoothly'}: classifying ${percent(decision.duty)} of frames.`;
     case 'mode':
       return `As chosen by hand: ${route}.`;
     case 'ladder':

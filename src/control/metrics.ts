@@ -5,6 +5,8 @@ import { SIMULATION } from './simulate';
 const REVERSAL_MS = 2000;
 /** A run of this many frames inside the budget is a recovery. */
 const RECOVERY_FRAMES = 10;
+/** Share of ticks with a frame held back from which on the plan counts as binding. */
+const PLAN_BINDS = 0.1;
 /** Switches after this are switches at rest, ms. */
 const SETTLED_MS = 5000;
 
@@ -12,9 +14,10 @@ export interface Metrics {
   readonly frames: number;
   /** Frames over budget outside grace, % of those frames. */
   readonly violations: number;
-  /** The part of it in which no rung's p95 was within the budget. */
+  /** The part of it in which no rung's p95 was within the budget, and the rest. */
   readonly hopeless: number;
-  /** Quantiles of latency / budget, outside grace. */
+  readonly avoidable: number;
+  /** Quantiles of latency / budget, outside grace and where some rung's p95 was within it. */
   readonly p95: number;
   readonly p99: number;
   /** Mean accuracy, points. */
@@ -28,6 +31,8 @@ export interface Metrics {
   readonly reversals: number;
   /** Seconds per minute in which the device worked for us. */
   readonly busy: number;
+  /** How far busy time is from the energy plan, %, where that is steady and held frames back; else NaN. */
+  readonly planError: number;
   /** Frames after the device slowed down until ten in a row fit; mean over its steps. NaN without such a step. */
   readonly recoverDown: number;
   /** Seconds after the device was fast again until ten in a row ran on a route as good as before it slowed down. */
@@ -39,6 +44,7 @@ export const NOTHING: Metrics = {
   frames: 0,
   violations: 0,
   hopeless: 0,
+  avoidable: 0,
   p95: 0,
   p99: 0,
   accuracy: 0,
@@ -47,6 +53,7 @@ export const NOTHING: Metrics = {
   restless: 0,
   reversals: 0,
   busy: 0,
+  planError: NaN,
   recoverDown: NaN,
   recoverUp: NaN,
 };
@@ -57,6 +64,7 @@ export function measure(run: Run, plan: Uint8Array, hopeless: Uint8Array): Metri
   const minutes = (ticks * SIMULATION.frameMs) / 60_000;
   const ratios = new Float64Array(count);
   let judged = 0;
+  let feasible = 0;
   let missed = 0;
   let lost = 0;
   let accuracy = 0;
@@ -69,25 +77,36 @@ export function measure(run: Run, plan: Uint8Array, hopeless: Uint8Array): Metri
     ideal += rungs[plan[tick] ?? 0]?.accuracy ?? 0;
     busy += run.latencyMs[i] ?? 0;
     if (run.grace[i]) continue;
-    ratios[judged++] = ratio;
+    judged++;
+    if (!hopeless[tick]) ratios[feasible++] = ratio;
     if (ratio <= 1) continue;
     missed++;
     if (hopeless[tick]) lost++;
   }
-  const sorted = ratios.subarray(0, judged).sort();
-  const quantile = (q: number): number => sorted[Math.max(0, Math.ceil(q * judged) - 1)] ?? 0;
+  const sorted = ratios.subarray(0, feasible).sort();
+  const quantile = (q: number): number => sorted[Math.max(0, Math.ceil(q * feasible) - 1)] ?? 0;
   return {
     frames: count,
     violations: (100 * missed) / Math.max(1, judged),
     hopeless: (100 * lost) / Math.max(1, judged),
+    avoidable: (100 * (missed - lost)) / Math.max(1, judged),
     p95: quantile(0.95),
     p99: quantile(0.99),
     accuracy: (100 * accuracy) / Math.max(1, count),
     regret: (100 * (ideal - accuracy)) / Math.max(1, count),
     ...switching(run, minutes),
     busy: busy / 1000 / minutes,
+    planError: planError(run, busy),
     ...recovery(run, hopeless),
   };
+}
+
+/** A plan that never held anything back was not what bounded the busy time. */
+function planError({ course, withheld }: Run, busyMs: number): number {
+  const { planSeconds, ticks } = course;
+  if (withheld < PLAN_BINDS * ticks || planSeconds.some((seconds) => seconds !== planSeconds[0])) return NaN;
+  const planMs = planSeconds.reduce((sum, seconds) => sum + (seconds / 60) * SIMULATION.frameMs, 0);
+  return Math.abs(100 * (busyMs / planMs - 1));
 }
 
 function switching(run: Run, minutes: number): Pick<Metrics, 'switches' | 'restless' | 'reversals'> {

@@ -4,16 +4,21 @@
  * Down at once to the rung predicted to fit; up slowly, after a dwell, with a margin, half of the way at a time; what failed
  * is retried ever later. What the user does (budget, mode) is followed at once in both directions.
  */
-import type { ControlEvent, ControlMode, Decision, DecisionReason, Rung, Signals } from './types';
+import { log } from '../core/exact';
+import type { ControlEvent, ControlMode, Decision, DecisionReason, PageEvent, Rung, Signals } from './types';
 import type { Budget } from '../core/types';
+import { spend } from './energy';
+import { guardAfter } from './guard';
+import { COOL, shiftThermal, thermalAfter } from './thermal';
 import { isBudget, soundSignals, targetFor } from './budget';
 import type { Target } from './budget';
-import { doubt, freshEstimate, medianMs, observe, shiftLevel, spreadOf, tailMs } from './estimator';
+import { climb } from './climb';
+import { doubt, freshEstimate, medianMs, observe, shiftLevel, tailMs } from './estimator';
 import { sortRungs } from './ladder';
 import { allowed, bestFit, copyOf, currentIndex, decisionOf, indexOf, rungAt, stayMargin } from './state';
 import type { ControlState } from './state';
 import { TUNING } from './tuning';
-import { rememberWorst, worstOf } from './worst';
+import { rememberWorst } from './worst';
 
 export interface Step {
   readonly state: ControlState;
@@ -23,7 +28,8 @@ export interface Step {
 /** Events with an impossible value change nothing; one from the past is taken as of now, but a sample from the past is dropped. */
 export function decide(before: ControlState, event: ControlEvent): Step {
   const inOrder = Number.isFinite(event.now) && event.now >= before.now;
-  if (event.type === 'sample') return inOrder ? onSample(before, event.now, event.route, event.latencyMs) : { state: before };
+  if (event.type === 'sample') return inOrder ? onSample(before, event) : { state: before };
+  if (event.type === 'page') return inOrder ? onPage(before, event) : { state: before };
   const state = inOrder ? { ...before, now: event.now } : before;
   switch (event.type) {
     case 'budget':
@@ -36,17 +42,24 @@ export function decide(before: ControlState, event: ControlEvent): Step {
       return onLadder(state, event.rungs);
     case 'reset': {
       const estimate = event.why === 'device-lost' ? freshEstimate() : doubt(state.estimate);
-      return { state: { ...state, estimate, ignore: TUNING.ignoreFrames, lastSampleAt: null } };
+      const thermal = event.why === 'device-lost' ? COOL : state.thermal;
+      return { state: { ...state, estimate, thermal, ignore: TUNING.ignoreFrames, lastSampleAt: null } };
     }
   }
 }
 
-function onSample(before: ControlState, now: number, route: string, latencyMs: number): Step {
+function onSample(before: ControlState, { now, route, latencyMs, gpuMs }: Extract<ControlEvent, { type: 'sample' }>): Step {
   // A sample comes with every frame: one copy of the state, whose shape never varies, is edited and returned.
   const state = copyOf(before);
   state.now = now;
   const index = indexOf(before, route);
   if (index < 0 || !(latencyMs > 0) || !Number.isFinite(latencyMs) || !before.signals.visible) return { state };
+  state.bucket = spend(
+    before.bucket,
+    now,
+    before.target.planSeconds,
+    typeof gpuMs === 'number' && gpuMs >= 0 && gpuMs <= latencyMs ? gpuMs : latencyMs,
+  );
   const isCurrent = route === before.current;
   const gap = before.lastSampleAt !== null && now - before.lastSampleAt > TUNING.gapMs + 4 * latencyMs;
   if (gap && !before.sparse) {
@@ -64,6 +77,13 @@ function onSample(before: ControlState, now: number, route: string, latencyMs: n
   const { estimate, jump } = observe(state.estimate, rungAt(state, index), latencyMs, state.now);
   state.estimate = estimate;
   rememberWorst(state);
+  state.thermal = thermalAfter(
+    state.thermal,
+    now,
+    estimate.level.value,
+    estimate.level.weight >= TUNING.dwellFrames,
+    jump === 'down',
+  );
   const seen: ControlState = state;
   if (!isCurrent || seen.mode.kind === 'lock') return { state: seen };
 
@@ -76,22 +96,41 @@ function onSample(before: ControlState, now: number, route: string, latencyMs: n
     const reason: DecisionReason = failed ? 'probe-failed' : panic ? 'panic' : 'over-budget';
     return move(failed ? { ...seen, retry: withFailure(seen) } : seen, down, reason, latencyMs);
   }
-  if (seen.waiting && !settling(seen, TUNING.followMs)) {
-    const step = follow({ ...seen, waiting: false }, bestFit(seen, true));
-    if (step.decision) return step;
+  if (seen.waiting && !settling(seen, TUNING.followLeastMs)) {
+    const best = bestFit(seen, true);
+    const gain = rungAt(seen, best).accuracy - rungAt(seen, here).accuracy;
+    if (!settling(seen, followWait(gain))) {
+      const step = follow({ ...seen, waiting: false }, best);
+      if (step.decision) return step;
+    }
   }
   const up = climb(seen);
   return up > here ? move(seen, up, 'headroom', latencyMs) : shed(seen, latencyMs);
 }
 
+function onPage(before: ControlState, event: PageEvent): Step {
+  const running = before.lastSampleAt !== null && event.now - before.lastSampleAt < TUNING.jankRunningMs;
+  const guard = guardAfter(before.guard, event, running);
+  const state = { ...before, now: event.now, guard };
+  return guard.share === before.guard.share ? { state } : { state, decision: decisionOf(state, state.current, 'page-jank') };
+}
+
 /**
- * A single move of the budget is followed at once, both ways. Of a drag, which is many moves, the first is; after it a climb
- * waits until `followMs` have passed or it gains enough, and a drop gives up a little more than it must, so that a sweep takes a
- * few switches, not one a rung.
+ * A single move of the budget is followed at once, both ways. Of a drag, which is many moves, only the first climb is; the next
+ * waits the longer the less it gains, and a drop gives up a little more than it must, so that a
+ * sweep takes a few switches, not one a rung.
  */
 function onBudget(before: ControlState, budget: Budget): Step {
   if (!isBudget(budget)) return { state: before };
-  const moved = { ...before, budget, target: targetFor(budget, before.signals) };
+  const down = budget.latencyMs < before.budget.latencyMs;
+  const last = before.moved;
+  const dragging = last !== null && last.down === down && before.now - last.at < TUNING.dragEveryMs;
+  const moved = {
+    ...before,
+    budget,
+    target: targetFor(budget, before.signals),
+    moved: { at: before.now, down, dragging },
+  };
   const best = bestFit(moved, true);
   const to = dragged(moved, best);
   const state = { ...moved, waiting: best > to };
@@ -107,15 +146,20 @@ function dragged(state: ControlState, best: number): number {
   const here = currentIndex(state);
   const accuracyOf = (index: number): number => rungAt(state, index).accuracy;
   if (best > here) {
-    const rests = !settling(state, TUNING.followMs);
-    return rests || accuracyOf(best) - accuracyOf(here) >= TUNING.dragStep ? best : here;
+    return settling(state, followWait(accuracyOf(best) - accuracyOf(here))) ? here : best;
   }
   const to = bestFit(state, false);
-  if (to === here || !state.followed?.down || !settling(state, TUNING.dragMs)) return to;
+  const goesOn = state.moved?.dragging || (state.followed?.down && settling(state, TUNING.dragMs));
+  if (to === here || !goesOn) return to;
   const { low } = allowed(state);
   let lower = to;
   while (lower > low && accuracyOf(to) - accuracyOf(lower - 1) <= TUNING.dragStep) lower--;
   return lower;
+}
+
+/** How long after a switch that a budget caused the next climb waits, ms: the longer, the less accuracy (share) it gains. */
+function followWait(gain: number): number {
+  return Math.min(Math.max(TUNING.climbPriceMs / gain, TUNING.followLeastMs), TUNING.followMostMs);
 }
 
 /** True for `ms` after a switch that a budget caused. */
@@ -166,8 +210,9 @@ function onLadder(before: ControlState, given: readonly Rung[]): Step {
   const same = rungs.find((rung) => rung.id === old.id);
   const nearest = same ?? rungs.reduce((best, rung) => (distance(rung, old) < distance(best, old) ? rung : best));
   // The slowdown refers to the profile: where that was measured anew, what is expected of this rung stays as it was.
-  const estimate = same ? shiftLevel(before.estimate, Math.log(old.costMs / same.costMs)) : before.estimate;
-  const state = { ...before, rungs, current: nearest.id, estimate };
+  const shift = same ? log(old.costMs / same.costMs) : 0;
+  const estimate = shift === 0 ? before.estimate : shiftLevel(before.estimate, shift);
+  const state = { ...before, rungs, current: nearest.id, estimate, thermal: shiftThermal(before.thermal, shift) };
   const to = bestFit(state, false);
   if (same) return jumpTo(state, to, 'ladder');
   const next = enter(state, to);
@@ -175,7 +220,7 @@ function onLadder(before: ControlState, given: readonly Rung[]): Step {
 }
 
 function distance(a: Rung, b: Rung): number {
-  return Math.abs(Math.log(a.costMs / b.costMs));
+  return Math.abs(log(a.costMs / b.costMs));
 }
 
 /** A switch for a cause outside: no probe, no reversal. */
@@ -228,51 +273,6 @@ function withFailure(state: ControlState): ControlState['retry'] {
   const waited = state.retry[state.current]?.waitMs;
   const waitMs = waited === undefined ? TUNING.retryFirstMs : Math.min(2 * waited, TUNING.retryMostMs);
   return { ...state.retry, [state.current]: { until: state.now + waitMs, waitMs } };
-}
-
-/** The rung to climb to now, or the present one. */
-function climb(state: ControlState): number {
-  const here = currentIndex(state);
-  const { high } = allowed(state);
-  const { estimate, now } = state;
-  if (here >= high || now - state.switchedAt < TUNING.dwellMs) return here;
-  if (state.frames < TUNING.dwellFrames || estimate.level.weight < TUNING.dwellFrames) return here;
-
-  const target = state.target.targetMs;
-  const spread = spreadOf(estimate);
-  // At rest the rung above has been looked at many times: only a change of the device, not of the estimate, may open it.
-  const rest = estimate.level.weight >= TUNING.restWeight ? Math.exp(-TUNING.restCaution * spread) : 1;
-  const limit = climbMargin(spread) * rest * target;
-  const excess = worstOf(state) - estimate.level.value;
-  // After a reversal the present slowdown alone is not believed: it alternates.
-  const wary = state.reversals.some((at) => now - at < TUNING.waryMs) ? Math.exp(Math.max(0, excess)) : 1;
-  if (tailMs(estimate, rungAt(state, here + 1), now) * wary > limit) return here;
-  const bar = lowestBarred(state);
-  let reach = here;
-  while (reach < high && reach + 1 < bar && tailMs(estimate, rungAt(state, reach + 1), now) * wary <= limit) reach++;
-  if (reach === here) return here;
-  const gain = rungAt(state, reach).accuracy - rungAt(state, here).accuracy;
-  if (gain < TUNING.smallGain && now - state.switchedAt < TUNING.smallGainDwellMs) return here;
-  const roomy = tailMs(estimate, rungAt(state, here), now) * 2 <= target;
-  return here + Math.min(reach - here, Math.max(roomy ? 2 : 1, Math.ceil((reach - here) * TUNING.climbShare)));
-}
-
-function climbMargin(spread: number): number {
-  const noisy = (spread - TUNING.quietSpread) / (TUNING.noisySpread - TUNING.quietSpread);
-  const bounded = Math.min(Math.max(noisy, 0), 2);
-  return TUNING.climbMarginQuiet + bounded * (TUNING.climbMarginNoisy - TUNING.climbMarginQuiet);
-}
-
-/** Index of the lowest rung that must wait after a failed climb or a recent drop; what is dearer waits with it. */
-function lowestBarred(state: ControlState): number {
-  let bar = state.rungs.length;
-  for (const [id, { until }] of Object.entries(state.retry)) {
-    const index = indexOf(state, id);
-    if (until > state.now && index >= 0) bar = Math.min(bar, index);
-  }
-  const last = state.lastSwitch;
-  const left = last !== null && state.now - last.at <= TUNING.reversalMs ? indexOf(state, last.from) : -1;
-  return left > currentIndex(state) ? Math.min(bar, left) : bar;
 }
 
 /** The second actuator: fewer frames when even the lowest allowed rung takes longer than the target. */

@@ -25,42 +25,88 @@ const CONVERGED = 1e-10;
 /** With nothing measured only ratios matter (the controller learns the scale): 100 million MACs a millisecond. */
 const MACS_PER_MS = 1e8;
 
-/** Expected ms of every route by id; always positive and finite. Samples of unknown routes or without a positive time are ignored. */
-export function predictCosts(routes: readonly RouteInfo[], timings: readonly CostSample[]): Map<string, number> {
+export interface CostFit {
+  /** Expected ms of every route by id; always positive and finite. */
+  readonly costs: ReadonlyMap<string, number>;
+  /** The part of every route's time that no block or stitch accounts for, ms; 0 where it is not known. */
+  readonly overheadMs: number;
+}
+
+/** As {@link fitCosts}, without the overhead. */
+export function predictCosts(routes: readonly RouteInfo[], timings: readonly CostSample[]): ReadonlyMap<string, number> {
+  return fitCosts(routes, timings).costs;
+}
+
+/**
+ * `timings` are of this device, `priors` of another one: they give the ratios that MACs give where there are none, and count
+ * only where the timings leave something open. Samples of unknown routes or without a positive time are ignored.
+ */
+export function fitCosts(
+  routes: readonly RouteInfo[],
+  timings: readonly CostSample[],
+  priors: readonly CostSample[] = [],
+): CostFit {
+  const samples = usable(routes, timings);
+  const anchors = anchorsOf(routes);
+  const known = usable(routes, priors);
+  // One timing is a scale and no ratio, so it says no more than MACs do.
+  const columns = known.length < 2 ? macsPerColumn(routes, anchors) : fitColumns(anchors, known, macsPerColumn(routes, anchors)); // prettier-ignore
+  const untimed = ({ path, macs }: RouteInfo): number => {
+    const ms = known.length < 2 ? Math.max(macs, 1) : dot(countsOf({ path }, anchors), columns);
+    return ms > 0 ? ms : Math.max(macs, 1);
+  };
+  const scale = samples.length
+    ? Math.exp(samples.reduce((sum, { info, medianMs }) => sum + Math.log(medianMs / untimed(info)), 0) / samples.length)
+    : known.length < 2
+      ? 1 / MACS_PER_MS
+      : 1;
+  const fitted = samples.length < 2 ? undefined : fitColumns(anchors, samples, columns.map((one) => one * scale)); // prettier-ignore
+  const costs = new Map(
+    routes.map((route) => {
+      const ms = fitted ? dot(countsOf(route, anchors), fitted) : 0;
+      return [route.id, ms > 0 ? ms : untimed(route) * scale];
+    }),
+  );
+  const overheadMs = fitted?.[0] ?? (known.length < 2 ? 0 : (columns[0] ?? 0) * scale);
+  return { costs, overheadMs };
+}
+
+interface Sample {
+  readonly info: RouteInfo;
+  readonly medianMs: number;
+}
+
+function usable(routes: readonly RouteInfo[], timings: readonly CostSample[]): Sample[] {
   const byId = new Map(routes.map((route) => [route.id, route]));
-  const samples = timings.flatMap(({ route, medianMs }) => {
+  return timings.flatMap(({ route, medianMs }) => {
     const info = byId.get(route);
     return info && medianMs > 0 && Number.isFinite(medianMs) ? [{ info, medianMs }] : [];
   });
-  const msPerMac = samples.length
-    ? Math.exp(samples.reduce((sum, { info, medianMs }) => sum + Math.log(medianMs / macsOf(info)), 0) / samples.length)
-    : 1 / MACS_PER_MS;
-  const cost = new Map<string, number>();
-  if (samples.length < 2) {
-    for (const route of routes) cost.set(route.id, macsOf(route) * msPerMac);
-    return cost;
-  }
+}
 
-  const anchors = [
-    ...new Set(routes.flatMap((route) => route.path.flatMap((step) => ('anchor' in step ? [step.anchor] : [])))),
-  ];
-  const prior = macsPerColumn(routes, anchors).map((macs) => macs * msPerMac);
+function anchorsOf(routes: readonly RouteInfo[]): string[] {
+  return [...new Set(routes.flatMap(({ path }) => path.flatMap((step) => ('anchor' in step ? [step.anchor] : []))))];
+}
+
+/** Ms of overhead, a block of each anchor, and a stitch; `prior` is the same before anything was measured. */
+function fitColumns(anchors: readonly string[], samples: readonly Sample[], prior: readonly number[]): number[] {
   const typical = samples.reduce((sum, sample) => sum + sample.medianMs, 0) / samples.length;
-  // Columns are scaled so that the MAC prior is 1 in each; overhead is measured in typical latencies instead.
-  const scale = prior.map((ms, column) => (column === 0 ? typical : Math.max(ms, typical * 1e-3)));
-  const centre = prior.map((ms, column) => (column === 0 ? 0 : ms / (scale[column] ?? 1)));
-  const ridge = prior.map((_, column) => (column === 0 ? RIDGE_OVERHEAD : RIDGE));
+  // The prior may be in another unit (MACs, ms of another device): only its ratios are taken.
+  const unit = typical / Math.max(mean(samples.map(({ info }) => dot(countsOf(info, anchors), prior))), Number.MIN_VALUE);
+  const ms = prior.map((one) => one * unit);
+  // Columns are scaled so that the prior is 1 in each; an overhead without a prior is measured in typical latencies instead.
+  const scale = ms.map((one, column) => (column === 0 ? typical : Math.max(one, typical * 1e-3)));
+  const centre = ms.map((one, column) => one / (scale[column] ?? 1));
+  const ridge = ms.map((_, column) => (column === 0 ? RIDGE_OVERHEAD : RIDGE));
   const rows = samples.map(({ info, medianMs }) => ({
-    x: columns(info, anchors).map((count, column) => (count * (scale[column] ?? 0)) / medianMs),
+    x: countsOf(info, anchors).map((count, column) => (count * (scale[column] ?? 0)) / medianMs),
     y: 1,
   }));
-  const weights = nonNegativeRidge(rows, centre, ridge);
-  for (const route of routes) {
-    const ms = columns(route, anchors).reduce((sum, n, column) => sum + n * (scale[column] ?? 0) * (weights[column] ?? 0), 0);
-    cost.set(route.id, ms > 0 ? ms : macsOf(route) * msPerMac);
-  }
-  return cost;
+  return nonNegativeRidge(rows, centre, ridge).map((weight, column) => weight * (scale[column] ?? 0));
 }
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 
 /** (predicted − measured) / measured for every sample whose route has a prediction. */
 export function relativeErrors(
@@ -78,7 +124,7 @@ function macsOf(route: RouteInfo): number {
 }
 
 /** [1, blocks of each anchor…, stitches] */
-function columns(route: RouteInfo, anchors: readonly string[]): number[] {
+function countsOf(route: Pick<RouteInfo, 'path'>, anchors: readonly string[]): number[] {
   const counts = new Array<number>(anchors.length + 2).fill(0);
   counts[0] = 1;
   for (const step of route.path) {
@@ -91,7 +137,7 @@ function columns(route: RouteInfo, anchors: readonly string[]): number[] {
 /** MACs of one block of each anchor and of one stitch, read off the routes' own counts. */
 function macsPerColumn(routes: readonly RouteInfo[], anchors: readonly string[]): number[] {
   const scale = Math.max(...routes.map(macsOf));
-  const rows = routes.map((route) => ({ x: columns(route, anchors), y: macsOf(route) / scale }));
+  const rows = routes.map((route) => ({ x: countsOf(route, anchors), y: macsOf(route) / scale }));
   const size = anchors.length + 2;
   // An intercept would swallow the blocks, because all routes have about as many; a heavy ridge keeps it at zero.
   const ridge = new Array<number>(size).fill(RIDGE_MACS);

@@ -1,7 +1,7 @@
 /** A recorded controller, run again: the same events give the same decisions, to the bit. Pure. */
 import { StitchError } from '../core/errors';
-import { createController } from './controller';
-import type { StartOptions } from './state';
+import { createController, resumeController } from './controller';
+import type { ControlState, StartOptions } from './state';
 import { TUNING_VERSION } from './tuning';
 import type { ControlEvent, Decision } from './types';
 
@@ -12,6 +12,8 @@ export interface TraceHeader {
   /** {@link TUNING_VERSION} of the controller that was recorded. */
   readonly tuning: number;
   readonly start: StartOptions;
+  /** Where the recording began in the middle: the state to go on from, which is not that of a start. */
+  readonly state?: ControlState;
 }
 
 /** Every further line: an event, or a decision that was made then. */
@@ -19,6 +21,7 @@ export type TraceLine = TraceHeader | ControlEvent | { readonly type: 'decision'
 
 export interface Replay {
   readonly header: TraceHeader;
+  readonly events: readonly ControlEvent[];
   readonly decisions: readonly Decision[];
   /** Decisions in the trace; empty where only events were recorded. */
   readonly recorded: readonly Decision[];
@@ -26,8 +29,9 @@ export interface Replay {
   readonly differsAt: number | undefined;
 }
 
-export function headerOf(start: StartOptions): TraceHeader {
-  return { type: 'header', format: 'running-stitch-trace/1', tuning: TUNING_VERSION, start };
+/** For a recording that begins with the controller, or in the middle with its state. */
+export function headerOf(start: StartOptions, state?: ControlState): TraceHeader {
+  return { type: 'header', format: 'running-stitch-trace/1', tuning: TUNING_VERSION, start, ...(state ? { state } : {}) };
 }
 
 /** Throws `argument-invalid`, with the line, on a trace that cannot be read or was made under another tuning. */
@@ -36,6 +40,7 @@ export function replay(lines: Iterable<string>): Replay {
   let controller: ReturnType<typeof createController> | undefined;
   const decisions: Decision[] = [];
   const recorded: Decision[] = [];
+  const events: ControlEvent[] = [];
   let number = 0;
   for (const line of lines) {
     number++;
@@ -43,22 +48,33 @@ export function replay(lines: Iterable<string>): Replay {
     const entry = parse(line, number);
     if (!controller) {
       header = asHeader(entry, number);
-      controller = createController(header.start);
+      controller = header.state ? resumeController(header.state) : createController(header.start);
       decisions.push(controller.first);
     } else if (entry.type === 'decision') {
       recorded.push(entry.decision);
     } else if (entry.type === 'header') {
       throw broken(number, 'a second header');
     } else {
+      events.push(entry);
       const decision = controller.dispatch(entry);
       if (decision) decisions.push(decision);
     }
   }
   if (!header) throw broken(number + 1, 'no header');
-  return { header, decisions, recorded, differsAt: firstDifference(decisions, recorded) };
+  return { header, events, decisions, recorded, differsAt: firstDifference(decisions, recorded) };
 }
 
-const KINDS: ReadonlySet<string> = new Set(['header', 'decision', 'sample', 'signals', 'budget', 'mode', 'ladder', 'reset']);
+const KINDS: ReadonlySet<string> = new Set([
+  'header',
+  'decision',
+  'sample',
+  'signals',
+  'page',
+  'budget',
+  'mode',
+  'ladder',
+  'reset',
+]);
 
 function parse(line: string, number: number): TraceLine {
   let entry: unknown;

@@ -2,6 +2,7 @@
 import type { Budget } from '../core/types';
 import { UNKNOWN_SIGNALS, targetFor } from './budget';
 import { sortRungs } from './ladder';
+import { NO_PACE, nextDue } from './pace';
 import { hash32, mulberry32, normal } from './random';
 import type { StartOptions } from './state';
 import { presentRungs } from './traces';
@@ -25,6 +26,8 @@ export interface Pilot {
   readonly route: string;
   /** Share of frames to classify. */
   readonly duty: number;
+  /** When the energy plan allows the next frame, ms; at once where it is absent. */
+  readonly readyAt?: number;
   routeAt?(tick: number): string;
   dispatch(event: ControlEvent): Decision | undefined;
 }
@@ -38,6 +41,8 @@ export interface Course {
   readonly slowdown: Float64Array;
   /** What one inference may take after battery and energy mode: the budget that everybody is judged by. */
   readonly budgetMs: Float64Array;
+  /** Busy seconds a minute that battery and energy mode allow. */
+  readonly planSeconds: Float64Array;
   readonly alive: Uint8Array;
   /** By tick, then rung: 1 where the rung can be run. Ticks with the same set share one array. */
   readonly present: readonly Uint8Array[];
@@ -58,10 +63,15 @@ export interface Run {
   readonly grace: Uint8Array;
   /** 1 where something from outside other than slowdown came since the frame before. */
   readonly told: Uint8Array;
+  /** Ticks at which the energy plan held a frame back. */
+  readonly withheld: number;
   readonly decisions: readonly Decision[];
 }
 
-const userBudget = (trace: Trace, second: number): Budget => ({ latencyMs: trace.budgetMs(second), energy: 'balanced' });
+const userBudget = ({ budgetMs, energy = 'balanced' }: Trace, second: number): Budget => ({
+  latencyMs: budgetMs(second),
+  energy,
+});
 const secondOf = (tick: number): number => (tick * SIMULATION.frameMs) / 1000;
 
 export function layOut(trace: Trace, ladder: readonly Rung[]): Course {
@@ -69,6 +79,7 @@ export function layOut(trace: Trace, ladder: readonly Rung[]): Course {
   const ticks = Math.ceil((trace.seconds * 1000) / SIMULATION.frameMs - 1e-9);
   const slowdown = new Float64Array(ticks);
   const budgetMs = new Float64Array(ticks);
+  const planSeconds = new Float64Array(ticks);
   const alive = new Uint8Array(ticks);
   const steps = new Uint8Array(ticks);
   const present: Uint8Array[] = [];
@@ -84,7 +95,9 @@ export function layOut(trace: Trace, ladder: readonly Rung[]): Course {
     const signals = trace.signals?.(second);
     const budget = userBudget(trace, second);
     slowdown[tick] = trace.slowdown(second);
-    budgetMs[tick] = targetFor(budget, signals ?? UNKNOWN_SIGNALS).targetMs;
+    const target = targetFor(budget, signals ?? UNKNOWN_SIGNALS);
+    budgetMs[tick] = target.targetMs;
+    planSeconds[tick] = target.planSeconds;
     alive[tick] = (trace.alive?.(second) ?? true) ? 1 : 0;
     const before = present[tick - 1];
     const here = presentAt(trace, rungs.length, second, before);
@@ -104,7 +117,7 @@ export function layOut(trace: Trace, ladder: readonly Rung[]): Course {
     tell(tick, { type: 'reset', now: tick * SIMULATION.frameMs, why });
     steps[tick] = (steps[tick] ?? 0) | 1;
   }
-  return { trace, rungs, ticks, slowdown, budgetMs, alive, present, events, steps };
+  return { trace, rungs, ticks, slowdown, budgetMs, planSeconds, alive, present, events, steps };
 }
 
 /** The set before, itself, where nothing changed. */
@@ -166,7 +179,8 @@ export function fly(course: Course, noise: Float64Array, pilot: Pilot): Run {
   let count = 0;
   let grace = 0;
   let told = 0;
-  let credit = 0;
+  let withheld = 0;
+  let due: number = NO_PACE;
   let seen = 0;
   /** Tells the pilot what lies before `end`, in order. */
   const pass = (end: number): void => {
@@ -180,18 +194,15 @@ export function fly(course: Course, noise: Float64Array, pilot: Pilot): Run {
       }
     }
   };
-  let arrival = -1;
   for (let at = 0; ;) {
     const tick = Math.floor(at / frameMs + 1e-9);
     if (tick >= ticks) break;
     pass(tick + 1);
-    credit = Math.min(credit + pilot.duty * (tick - arrival), 2);
-    arrival = tick;
-    if (!alive[tick] || credit < 1 - 1e-9) {
+    if (!alive[tick] || pilot.duty <= 0 || at + frameMs / 2 < due || at < (pilot.readyAt ?? at)) {
+      if (alive[tick] && at < (pilot.readyAt ?? at)) withheld++;
       at = (tick + 1) * frameMs;
       continue;
     }
-    credit -= 1;
     const route = pilot.routeAt?.(tick) ?? pilot.route;
     const rung = indexOf.get(route);
     if (rung === undefined || !course.present[tick]?.[rung]) throw new Error(`${route} is not on the ladder at tick ${tick}.`);
@@ -209,8 +220,9 @@ export function fly(course: Course, noise: Float64Array, pilot: Pilot): Run {
     const newest = Math.floor(end / frameMs + 1e-9);
     pass(Math.min(ticks, newest + 1));
     note(pilot.dispatch({ type: 'sample', now: end, route, latencyMs }));
+    due = nextDue(due, at, end, frameMs, pilot.duty);
     // A frame that came meanwhile waits and starts at once; else the next one is waited for.
     at = newest > tick ? end : (tick + 1) * frameMs;
   }
-  return { course, count, tick: tickOf, rung: rungOf, latencyMs: latency, grace: graces, told: tolds, decisions };
+  return { course, count, tick: tickOf, rung: rungOf, latencyMs: latency, grace: graces, told: tolds, withheld, decisions };
 }

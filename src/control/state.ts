@@ -1,12 +1,19 @@
 /** The controller's state: plain JSON data, so that a recorded event stream replays to the same decisions. */
+import { exp } from '../core/exact';
 import { StitchError } from '../core/errors';
 import type { Budget } from '../core/types';
 import type { ControlMode, Decision, DecisionReason, Rung, Signals } from './types';
 import type { Target } from './budget';
 import { UNKNOWN_SIGNALS, assertBudget, soundSignals, targetFor } from './budget';
 import type { Estimate } from './estimator';
+import { emptyBucket } from './energy';
+import type { Bucket } from './energy';
 import { freshEstimate, medianMs, spreadOf, tailMs } from './estimator';
+import { NO_GUARD } from './guard';
+import type { Guard } from './guard';
 import { sortRungs } from './ladder';
+import { COOL } from './thermal';
+import type { ThermalState } from './thermal';
 import { TUNING } from './tuning';
 
 /** Times are ms of the events' clock. */
@@ -40,6 +47,8 @@ export interface ControlState {
   /** The last switch that a budget caused, and whether a better route waits until the slider has been still for a while. */
   readonly followed: { readonly at: number; readonly down: boolean } | null;
   readonly waiting: boolean;
+  /** The last move of the budget, and whether it went on with one in the same direction just before. */
+  readonly moved: { readonly at: number; readonly down: boolean; readonly dragging: boolean } | null;
   /** Times of recent reversals. */
   readonly reversals: readonly number[];
   /** Rungs that failed after a climb: not before `until` again. */
@@ -47,6 +56,9 @@ export interface ControlState {
   /** Highest log slowdown of each recent second, newest first, and which second that is. */
   readonly worst: readonly number[];
   readonly worstSecond: number;
+  readonly guard: Guard;
+  readonly bucket: Bucket;
+  readonly thermal: ThermalState;
 }
 
 /** A state under construction, before anybody has seen it. */
@@ -97,10 +109,14 @@ export function start(options: StartOptions): { state: ControlState; decision: D
     lastSwitch: null,
     followed: null,
     waiting: false,
+    moved: null,
     reversals: [],
     retry: {},
     worst: [],
     worstSecond: 0,
+    guard: NO_GUARD,
+    bucket: emptyBucket(now),
+    thermal: COOL,
   };
   const placed = { ...empty, current: rungAt(empty, bestFit(empty, true)).id };
   const state = {
@@ -133,11 +149,20 @@ export function copyOf(state: ControlState): Draft {
     lastSwitch: state.lastSwitch,
     followed: state.followed,
     waiting: state.waiting,
+    moved: state.moved,
     reversals: state.reversals,
     retry: state.retry,
     worst: state.worst,
     worstSecond: state.worstSecond,
+    guard: state.guard,
+    bucket: state.bucket,
+    thermal: state.thermal,
   };
+}
+
+/** Share of frames to classify, 0…1. */
+export function dutyOf({ target, share, guard }: ControlState): number {
+  return target.duty * share * guard.share;
 }
 
 export function currentIndex(state: ControlState): number {
@@ -174,7 +199,7 @@ export function allowed(state: ControlState): { low: number; high: number } {
 
 /** Share of the target up to which the rung in use may stay. */
 export function stayMargin(state: ControlState): number {
-  return Math.exp(TUNING.staySlack * spreadOf(state.estimate));
+  return exp(TUNING.staySlack * spreadOf(state.estimate));
 }
 
 /**
@@ -184,12 +209,10 @@ export function stayMargin(state: ControlState): number {
 export function bestFit(state: ControlState, mayRise: boolean): number {
   const { low, high } = allowed(state);
   const here = currentIndex(state);
-  const jumped = state.estimate.level.weight < TUNING.dwellFrames;
-  const dropMargin = jumped ? TUNING.dropMarginJump : TUNING.dropMargin;
   let best = low;
   for (let k = low; k <= high; k++) {
     if (k > here && !mayRise) break;
-    const margin = k === here ? stayMargin(state) : k < here ? dropMargin : TUNING.jumpMargin;
+    const margin = k === here ? stayMargin(state) : k < here ? TUNING.dropMargin : TUNING.jumpMargin;
     if (tailMs(state.estimate, rungAt(state, k), state.now) <= margin * state.target.targetMs) best = k;
   }
   return best;
@@ -205,8 +228,8 @@ export function decisionOf(state: ControlState, from: string, reason: DecisionRe
     targetMs: state.target.targetMs,
     budgetMs: state.budget.latencyMs,
     predictedMs: medianMs(state.estimate, rungAt(state, currentIndex(state)), state.now),
-    slowdown: Math.exp(state.estimate.level.value),
-    duty: state.target.duty * state.share,
+    slowdown: exp(state.estimate.level.value),
+    duty: dutyOf(state),
     ...(observedMs === undefined ? {} : { observedMs }),
     ...(spoken ? { signals: state.signals } : {}),
   };

@@ -1,4 +1,5 @@
 /** The traces of the plan, T1 to T12: what a device and its user do, as functions of time. T8 needs a real GPU and is none here. */
+import type { EnergyMode } from '../core/types';
 import { mulberry32 } from './random';
 import { UNKNOWN_SIGNALS } from './budget';
 import type { ControlEvent, Rung, Signals } from './types';
@@ -13,6 +14,8 @@ export interface Trace {
   readonly slowdown: (second: number) => number;
   /** What the user allows. */
   readonly budgetMs: (second: number) => number;
+  /** Default: balanced. */
+  readonly energy?: EnergyMode;
   /** Coefficient of variation of the log-normal noise on latency. */
   readonly cv: number;
   /** Share of frames that take `spikeFactor` times as long. */
@@ -111,12 +114,21 @@ export const TRACES = {
   /** The battery drains from 100 to 10 %, is plugged in for a while, and unplugged. */
   t11: (budgetMs: number, cv = 0.1, seconds = 60): Trace =>
     trace('T11', seconds, budgetMs, {
+      variant: 'drain',
       cv,
       signals: (second) => {
         const share = second / seconds;
         if (share >= 0.7 && share < 0.85) return battery(0.15, true);
         return battery(Math.round(100 * Math.max(0.1, 1 - 1.3 * share)) / 100, false);
       },
+    }),
+  /** T11 with a steady plan: saver mode, or a battery that stays at one level. */
+  t11Plan: (budgetMs: number, energy: EnergyMode, level?: number, cv = 0.1, seconds = 60): Trace =>
+    trace('T11', seconds, budgetMs, {
+      variant: level === undefined ? energy : `${energy}, battery ${level}`,
+      cv,
+      energy,
+      ...(level === undefined ? {} : { signals: () => battery(level, false) }),
     }),
   /** A slowdown sampled in time (see {@link parseTrace}); its own jitter is in it, `cv` comes on top. */
   t12: (budgetMs: number, name: string, recorded: RecordedTrace, cv = 0.05): Trace =>
@@ -216,6 +228,8 @@ export function traceSuite(budgetMs: number, recorded: Readonly<Record<string, R
     TRACES.t9(budgetMs),
     TRACES.t10(budgetMs),
     TRACES.t11(budgetMs),
+    TRACES.t11Plan(budgetMs, 'saver'),
+    TRACES.t11Plan(budgetMs, 'balanced', 0.35),
     ...Object.entries({ ...SYNTHETIC, ...recorded }).map(([name, one]) => TRACES.t12(budgetMs, name, one)),
   ];
 }

@@ -1,5 +1,5 @@
 /** Changes with every change of a constant or of the policy: a recorded trace replays only under the version it was made with. */
-export const TUNING_VERSION = 2;
+export const TUNING_VERSION = 3;
 
 /** Every constant of the controller, once. */
 export const TUNING = {
@@ -7,16 +7,14 @@ export const TUNING = {
   z: 1.645,
   /** Keep the rung while its predicted p95 exceeds the target by less than this many log-sds: what the estimate itself may err. */
   staySlack: 0.2,
-  /** A rung stepped down to must fit in this share of the target… */
+  /** A rung stepped down to must fit in this share of the target. */
   dropMargin: 0.96,
-  /** …and in this share after a jump, while the slowdown rests on fewer than `dwellFrames` samples. */
-  dropMarginJump: 0.9,
   /** A rung jumped up to because the user moved the budget (and the first rung) must fit in this share. */
   jumpMargin: 0.97,
   /** A rung climbed to because frames are fast must fit in this share, when latency is noisy (log-sd ≥ `noisySpread`)… */
   climbMarginNoisy: 0.93,
   /** …and when it is quiet (log-sd ≤ `quietSpread`): less noise needs a narrower dead band. */
-  climbMarginQuiet: 0.97,
+  climbMarginQuiet: 0.98,
   /** Share of the way to the dearest rung that would fit which one climb goes. */
   climbShare: 1,
   quietSpread: 0.05,
@@ -25,18 +23,22 @@ export const TUNING = {
   restWeight: 60,
   /** …a climb needs this many log-sds of further room. */
   restCaution: 0.4,
-  /** Least time between climbs that moves of the budget cause, ms… */
-  followMs: 1000,
-  /** …unless the climb gains this much accuracy (share)… */
+  /** Least time between climbs that moves of the budget cause, ms, where they gain much… */
+  followLeastMs: 500,
+  /** …and where they gain little. */
+  followMostMs: 3000,
+  /** A drop of a drag gives up this much accuracy (share) in advance… */
   dragStep: 0.03,
-  /** …which a drop because of the budget within this time of another gives up in advance: the slider is being dragged down. */
+  /** …which is a drag when another drop was within this time, ms… */
   dragMs: 2000,
+  /** …or another move in the same direction within this, ms. */
+  dragEveryMs: 250,
   /** Least time on a rung before a climb, ms. */
   dwellMs: 1000,
-  /** A climb that gains less accuracy (share) than this… */
-  smallGain: 0.01,
-  /** …needs this long on a rung, ms: a ladder that grows rung by rung is not climbed rung by rung. */
-  smallGainDwellMs: 2500,
+  /** A climb waits until this over the accuracy (share) that it gains, ms: a switch has to be worth its price… */
+  climbPriceMs: 30,
+  /** …but not for longer than this, ms. */
+  climbDwellMostMs: 4000,
   /** Least frames on a rung, and since the last jump of the slowdown, before a climb. */
   dwellFrames: 10,
   /** Frames whose latency is not believed after a switch, a gap, a reset or a change of visibility. */
@@ -102,20 +104,85 @@ export const TUNING = {
   /** Battery tiers, shares of 1: at or below counts as the lower tier. */
   batteryLow: 0.2,
   batteryMid: 0.5,
-  /** Share of the target left while discharging, by tier. */
+  /** Share of the target left while discharging, by tier. In performance mode its root: a low battery still counts. */
   batteryHighFactor: 1,
   batteryMidFactor: 0.8,
   batteryLowFactor: 0.5,
-  /** Exponent on the battery's factor in performance mode: the user asked for speed, but a low battery still counts. */
-  performanceBatteryExponent: 0.5,
   /** Share of the target left in saver mode. */
   saverFactor: 0.6,
   /** Share of the target left when the user asked sites to save data. */
   saveDataFactor: 0.8,
-  /** Share of frames classified while the page is hidden. */
-  hiddenDuty: 0.1,
+  /** Share of frames classified while the page is hidden: browsers give it no pictures then. */
+  hiddenDuty: 0,
   /** Least share of frames when even the lowest rung misses. */
   dutyLeast: 0.1,
+  /** Longest rest that a duty below 1 adds between two frames, ms. */
+  restMostMs: 1000,
   /** Duty moves in steps of this. */
   dutyStep: 0.1,
+
+  /** Busy seconds a minute in saver mode, as a share of the minute… */
+  planSaver: 0.4,
+  /** …and the share of it left while discharging, by battery tier. */
+  planHigh: 0.75,
+  planMid: 0.5,
+  planLow: 0.25,
+  /** Busy ms that may be saved up while there is little to do… */
+  planBurstMs: 1000,
+  /** …and the most that one frame may be charged. */
+  planDebtMostMs: 5000,
+
+  /** The page stutters below this many frames a second of its own animation… */
+  jankFps: 55,
+  /** …or with more than this much of a second in frames over 50 ms, ms. */
+  jankLongMs: 200,
+  /** Readings in a row that stutter before the first cut, and the gain of their mean. */
+  jankReadings: 2,
+  jankGainOfMean: 0.3,
+  /** Share of the share of frames that a cut leaves… */
+  jankCut: 0.6,
+  /** …and what a step back adds. */
+  jankStep: 0.1,
+  /** Least time between two cuts, ms. */
+  jankStepMs: 900,
+  /** The guard never leaves less than this share of frames. */
+  jankShareLeast: 0.1,
+  /** With that for this long, ms… */
+  jankJudgeMs: 4000,
+  /** …the page must have gained this many frames a second, or the stutter is not ours. */
+  jankGain: 4,
+  /** Smooth time before a step back, ms: at first, and at most before a share that brought the stutter back. */
+  jankPatienceMs: 2000,
+  jankPatienceMostMs: 60_000,
+  /** Smooth time at full share after which all that is forgotten, ms. */
+  jankForgetMs: 120_000,
+  /** How long the guard keeps out after it had not helped, ms: first and most. */
+  jankPauseMs: 30_000,
+  jankPauseMostMs: 600_000,
+  /** Frames answered within this time count as running, ms. */
+  jankRunningMs: 1500,
+
+  /** Sustained slowdown: this far above normal (log)… */
+  thermalSlow: 0.14,
+  /** …for this long, ms… */
+  thermalMs: 30_000,
+  /** …until this near to normal again. */
+  thermalCalm: 0.07,
+  /** Time constant in which the present slowness becomes the normal one, ms. */
+  thermalForgetMs: 300_000,
+  /** Least time on a rung before a climb while it lasts, ms. */
+  thermalDwellMs: 8000,
+
+  /** Frames of which the median stands for a route at a change of route: no more, because a change of load brought the change about. */
+  driftSpan: 3,
+  /** The profile's ratios have drifted when the median error of this many changes, all held in one direction of cost… */
+  driftEdges: 16,
+  /** …is more than this (log: a factor of 1.22). */
+  driftRatio: 0.2,
+  /** Its scale has when the median of this many first frames… */
+  driftScaleFrames: 60,
+  /** …is off by more than this (log: a factor of 1.3). */
+  driftScale: 0.26,
+  /** Least time between two checks of the ratios that lead to a new measurement, ms. */
+  driftRestMs: 600_000,
 } as const;

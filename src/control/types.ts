@@ -14,6 +14,43 @@ export type BatteryState =
 
 export type PressureLevel = 'unknown' | 'nominal' | 'fair' | 'serious' | 'critical';
 
+/** What one route costs on this device, ms. */
+export interface RouteCost {
+  readonly route: string;
+  readonly predictedMs: number;
+  /** Median of the frames that were run on it; absent where it was not measured. */
+  readonly measuredMs?: number;
+}
+
+/** What every route costs on one device, and how that is known. Plain JSON data. */
+export interface DeviceProfile {
+  readonly format: 'running-stitch-profile/1';
+  /** Runtime version, executor, adapter and bundle that it holds for. */
+  readonly key: string;
+  /** ISO 8601 time of the measurement. */
+  readonly measuredAt: string;
+  /** The part of a frame's time that does not depend on the route, ms. */
+  readonly overheadMs: number;
+  /** Every route of the bundle. */
+  readonly routes: readonly RouteCost[];
+  /**
+   * Median of |predicted − measured| / measured, a share of 1, over measured routes against a fit that was made without them;
+   * −1 where too little was measured to say.
+   */
+  readonly medianError: number;
+  /**
+   * `priors`: ratios from the bundle or from MAC counts, scale from one measured route. `measured`: by calibration on this page.
+   * `stored`: by an earlier calibration on this device. `refined`: corrected by live frames, because the profile had drifted.
+   */
+  readonly source: 'priors' | 'measured' | 'stored' | 'refined';
+}
+
+/** Frames a second of the page's own animation, as far as the browser lets it be seen. */
+export type PageFps = number | 'unknown';
+
+/** `sustained-slowdown` stands in for heat, which no browser tells: slow for long, without a sudden cause. */
+export type Thermal = 'steady' | 'sustained-slowdown';
+
 /** What the sensors say now; each degrades to unknown. */
 export interface Signals {
   readonly battery: BatteryState;
@@ -28,6 +65,15 @@ export type ControlMode =
   | { readonly kind: 'cap'; readonly route: string }
   | { readonly kind: 'floor'; readonly route: string };
 
+/** How the page's own animation ran in the last second. */
+export interface PageEvent {
+  readonly type: 'page';
+  readonly now: number;
+  readonly fps: PageFps;
+  /** Of that second in frames longer than 50 ms. */
+  readonly longMs: number | 'unknown';
+}
+
 /** `now` is milliseconds of one monotonic clock. */
 export type ControlEvent =
   | {
@@ -38,6 +84,7 @@ export type ControlEvent =
       readonly gpuMs?: number;
     }
   | { readonly type: 'signals'; readonly now: number; readonly signals: Signals }
+  | PageEvent
   | { readonly type: 'budget'; readonly now: number; readonly budget: Budget }
   | { readonly type: 'mode'; readonly now: number; readonly mode: ControlMode }
   | { readonly type: 'ladder'; readonly now: number; readonly rungs: readonly Rung[] }
@@ -55,6 +102,7 @@ export type DecisionReason =
   | 'save-data'
   | 'visibility'
   | 'duty'
+  | 'page-jank'
   | 'mode'
   | 'ladder'
   | 'hold';

@@ -29,12 +29,25 @@ export type PressureObserverClass = new (
   callback: (records: readonly { readonly state: string }[]) => void,
 ) => PressureObserverLike;
 
+export interface PerformanceObserverLike {
+  observe(options: { readonly type: string }): void;
+  disconnect(): void;
+}
+
+export interface PerformanceObserverClass {
+  new (callback: (list: { getEntries(): readonly { readonly duration: number }[] }) => void): PerformanceObserverLike;
+  readonly supportedEntryTypes?: readonly string[];
+}
+
 export interface MonitorEnvironment {
   readonly navigator?: NavigatorLike | undefined;
   readonly document?: DocumentLike | undefined;
   /** The window, for `pagehide` and `pageshow`. */
   readonly window?: EventSource | undefined;
   readonly PressureObserver?: PressureObserverClass | undefined;
+  readonly PerformanceObserver?: PerformanceObserverClass | undefined;
+  readonly requestAnimationFrame?: ((callback: (now: number) => void) => number) | undefined;
+  readonly cancelAnimationFrame?: ((handle: number) => void) | undefined;
 }
 
 /** What this realm offers. The library types of TypeScript know neither battery nor pressure, hence the view. */
@@ -45,5 +58,8 @@ export function browserEnvironment(): MonitorEnvironment {
     document: realm.document,
     window: realm.window,
     PressureObserver: realm.PressureObserver,
+    PerformanceObserver: realm.PerformanceObserver,
+    requestAnimationFrame: realm.requestAnimationFrame?.bind(globalThis),
+    cancelAnimationFrame: realm.cancelAnimationFrame?.bind(globalThis),
   };
 }

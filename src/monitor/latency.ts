@@ -12,8 +12,8 @@ export interface RouteLatency {
 }
 
 export interface LatencyMonitor {
-  /** A time that is not a positive finite number is ignored. */
-  add(route: string, timing: Pick<Timing, 'totalMs' | 'gpuMs'>): void;
+  /** `now` in ms. A time that is not a positive finite number is ignored; after a pause the route's window begins anew. */
+  add(route: string, timing: Pick<Timing, 'totalMs' | 'gpuMs'>, now: number): void;
   /** Undefined before the first frame of that route. */
   of(route: string): RouteLatency | undefined;
   /** Ids of the routes that have run. */
@@ -21,17 +21,25 @@ export interface LatencyMonitor {
   clear(): void;
 }
 
+/** A route not run for longer is measured anew: what it took under another load says nothing now. */
+const STALE_MS = 10_000;
+
 /** `frames` is the window's length, per route. */
 export function createLatencyMonitor(frames = 120): LatencyMonitor {
-  const windows = new Map<string, { readonly total: RollingWindow; readonly gpu: RollingWindow }>();
+  const windows = new Map<string, { readonly total: RollingWindow; readonly gpu: RollingWindow; lastAt: number }>();
   return {
-    add(route, { totalMs, gpuMs }) {
+    add(route, { totalMs, gpuMs }, now) {
       if (!(totalMs > 0) || !Number.isFinite(totalMs)) return;
       let window = windows.get(route);
       if (!window) {
-        window = { total: new RollingWindow(frames), gpu: new RollingWindow(frames) };
+        window = { total: new RollingWindow(frames), gpu: new RollingWindow(frames), lastAt: now };
         windows.set(route, window);
       }
+      if (now - window.lastAt > STALE_MS) {
+        window.total.clear();
+        window.gpu.clear();
+      }
+      window.lastAt = now;
       window.total.add(totalMs);
       if (gpuMs !== undefined && gpuMs >= 0) window.gpu.add(gpuMs);
     },

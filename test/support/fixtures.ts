@@ -4,8 +4,15 @@ import { type Bundle, openBundle } from '../../src/bundle/open';
 import { parseSafetensors, tensorToF32 } from '../../src/bundle/safetensors';
 import type { Executor } from '../../src/engine/executor';
 
+/** f16 weights. */
 export const FIXTURES = ['tiny', 'snnet-deit-tiny'] as const;
-export type FixtureName = (typeof FIXTURES)[number];
+type FixtureName = (typeof FIXTURES)[number] | 'tiny-int8';
+
+/**
+ * Kernels of `tiny`, whatever form its weights have. Per anchor: embed, qkv, attention, projection, fc1, fc2, head; besides one
+ * stitch, one head without norm, input and top-k.
+ */
+export const TINY_PIPELINES = 2 * 7 + 1 + 1 + 2;
 
 const urlOf = (name: FixtureName, file: string): string => new URL(`../fixtures/${name}/${file}`, import.meta.url).href;
 
@@ -16,8 +23,8 @@ export interface Fixture {
   readonly batch: number;
   /** Normalised input of image b, [3, S, S]. */
   pixels(image: number): Float32Array;
-  /** PyTorch's logits on f16-rounded weights, and on the f32 originals. */
-  expected(route: string, image: number, weights: 'f16' | 'f32'): Float32Array;
+  /** PyTorch's logits on f16-rounded or int8 weights, and on the f32 originals; not every fixture has all. */
+  expected(route: string, image: number, weights: 'f16' | 'f32' | 'int8'): Float32Array;
 }
 
 export async function openFixture(name: FixtureName): Promise<Fixture> {
@@ -32,7 +39,6 @@ export async function openFixture(name: FixtureName): Promise<Fixture> {
     return tensorToF32(view);
   };
   const pixels = f32('pixels');
-  const logits = { f16: f32('logits_f16'), f32: f32('logits_f32') };
   const length = 3 * manifest.input.size ** 2;
   const batch = pixels.length / length;
   return {
@@ -44,7 +50,7 @@ export async function openFixture(name: FixtureName): Promise<Fixture> {
     expected(route, image, weights) {
       const row = manifest.routes.findIndex((r) => r.id === route);
       const start = (row * batch + image) * manifest.classes; // [R, B, C] -> [C]
-      return logits[weights].slice(start, start + manifest.classes);
+      return f32(`logits_${weights}`).slice(start, start + manifest.classes);
     },
   };
 }

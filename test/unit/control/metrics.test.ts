@@ -22,6 +22,7 @@ function runOf(
     latencyMs: Float64Array.from(frames, ({ latencyMs }) => latencyMs),
     grace: Uint8Array.from(frames, ({ grace }) => (grace ? 1 : 0)),
     told: Uint8Array.from(frames, ({ told }) => (told ? 1 : 0)),
+    withheld: 0,
     decisions: [],
   };
 }

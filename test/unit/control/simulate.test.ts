@@ -95,16 +95,19 @@ describe('T6: the user moves the budget', () => {
   test.each([2, 5, 20])('a sweep over 10-200 ms in %s s is followed both ways', (period) => {
     const run = simulate(TRACES.t6Sweep(period), LADDER, 2);
     expect(run.violations).toBeLessThanOrEqual(0.05);
-    expect(run.regret).toBeLessThanOrEqual(0.5);
+    // Not every rung on the way is taken: that would cost more switches than it gains accuracy.
+    expect(run.regret).toBeLessThanOrEqual(1);
+    expect(run.switchesPerMinute).toBeLessThanOrEqual(Math.max(40, 300 / period));
     const seen = rungsBetween(run, 0, 60);
     expect(Math.max(...seen)).toBe(LADDER.length - 1);
     expect(Math.min(...seen)).toBeLessThanOrEqual(rungIndex('r4'));
   });
 
-  test.each([0.3, 1, 3])('jumps every %s s are followed at once', (every) => {
+  test.each([0.3, 1, 3])('jumps every %s s are followed: down at once, up where it is worth it', (every) => {
     const run = simulate(TRACES.t6Jumps(every, 77), LADDER, 4);
     expect(run.violations).toBeLessThanOrEqual(0.05);
-    expect(run.regret).toBeLessThanOrEqual(0.5);
+    expect(run.regret).toBeLessThanOrEqual(1);
+    expect(run.switchesPerMinute).toBeLessThanOrEqual(100);
   });
 });
 

@@ -213,15 +213,23 @@ describe('createMonitor', () => {
 describe('latency', () => {
   test('keeps a window per route', () => {
     const latency = createLatencyMonitor(4);
-    for (const totalMs of [1000, 10, 20, 30, 40]) latency.add('a', { totalMs });
-    latency.add('b', { totalMs: 5, gpuMs: 3 });
-    latency.add('b', { totalMs: NaN });
-    latency.add('b', { totalMs: -1 });
+    for (const totalMs of [1000, 10, 20, 30, 40]) latency.add('a', { totalMs }, 0);
+    latency.add('b', { totalMs: 5, gpuMs: 3 }, 0);
+    latency.add('b', { totalMs: NaN }, 0);
+    latency.add('b', { totalMs: -1 }, 0);
     expect(latency.of('a')).toEqual({ p50Ms: 25, p95Ms: 38.5, count: 4 });
     expect(latency.of('b')).toEqual({ p50Ms: 5, p95Ms: 5, count: 1, gpuP50Ms: 3 });
     expect(latency.of('c')).toBeUndefined();
     expect(latency.routes).toEqual(['a', 'b']);
     latency.clear();
     expect(latency.routes).toEqual([]);
+  });
+
+  test('a route that comes back after a pause is not held against its old times', () => {
+    const latency = createLatencyMonitor(4);
+    for (const now of [0, 9000]) latency.add('a', { totalMs: 100, gpuMs: 90 }, now);
+    expect(latency.of('a')?.count).toBe(2);
+    latency.add('a', { totalMs: 10 }, 19_001);
+    expect(latency.of('a')).toEqual({ p50Ms: 10, p95Ms: 10, count: 1 });
   });
 });
