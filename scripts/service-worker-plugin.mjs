@@ -36,13 +36,13 @@ export function serviceWorker({ entry, leaveOut }) {
         for (const [name, file] of Object.entries(bundle)) contents.set(name, file.type === 'chunk' ? file.code : file.source);
         for (const name of filesIn(publicDir)) contents.set(name, readFileSync(join(publicDir, name)));
         contents.delete(FILE);
-        const files = [...contents.keys()].filter((name) => !leaveOut.test(name)).sort();
+        const files = [...contents.keys()].filter((name) => !leaveOut.test(name)).sort((a, b) => (a < b ? -1 : 1));
         const hash = createHash('sha256');
         for (const name of files) hash.update(name).update(contents.get(name));
         // The worker itself is part of the version: a change of its code must reach pages, too.
         const version = hash.update(chunk.code).digest('hex').slice(0, 16);
-        if (!chunk.code.includes('__PRECACHE__')) throw new Error(`${FILE} has no place for its list of files`);
-        chunk.code = chunk.code.replaceAll('__PRECACHE__', JSON.stringify({ version, files }));
+        if (!chunk.code.includes('RUNNING_STITCH_PRECACHE')) throw new Error(`${FILE} has no place for its list of files`);
+        chunk.code = chunk.code.replaceAll('RUNNING_STITCH_PRECACHE', JSON.stringify({ version, files }));
       },
     },
   };

@@ -1,4 +1,7 @@
-/** A bundle by its manifest's URL: manifest and labels now, shards on demand, from the store or else from the network. */
+/**
+ * A bundle by its manifest's URL: manifest and labels now, shards on demand, from the store or else from the network. The
+ * manifest comes from the network first, because it says what is current; its last copy serves where there is no network.
+ */
 import { StitchError } from '../core/errors';
 import { abortable, throwIfAborted } from './abort';
 import { readCheck, readLabels, type CheckVectors } from './contents';
@@ -30,13 +33,21 @@ export interface Bundle {
   readonly manifest: Manifest;
   /** One string a class, in class order. */
   readonly labels: readonly string[];
+  /** Where the manifest came from: `store` where there was no network. */
+  readonly manifestFrom: 'network' | 'store';
+  /** Says which shards will be loaded, so that progress counts towards their sum. Before the first call it is all of them. */
+  plan(shards: readonly ShardSpec[]): void;
   /** Errors: network, bundle-integrity, bundle-invalid, unsupported, aborted. */
   loadShard(spec: ShardSpec, signal?: AbortSignal): Promise<Tensors>;
   /**
-   * Hands over every shard in the manifest's order, with at most two in memory: one handed over, one on its way. The
-   * bundle keeps none. Errors: as `loadShard`, and whatever `onShard` throws; nothing is handed over afterwards.
+   * Hands over these shards in their order, with at most two in memory: one handed over, one on its way. The bundle keeps
+   * none. Errors: as `loadShard`, and whatever `onShard` throws; nothing is handed over afterwards.
    */
+  loadShards(shards: readonly ShardSpec[], onShard: OnShard, signal?: AbortSignal): Promise<void>;
+  /** Every shard of the manifest, as `loadShards`. */
   loadAll(onShard: OnShard, signal?: AbortSignal): Promise<void>;
+  /** Keeps the manifest for a start without network. Worth it once its files are kept, too. Never rejects. */
+  keepManifest(): Promise<void>;
   /** Errors: as `loadShard`. */
   check(signal?: AbortSignal): Promise<CheckVectors>;
   /** Why the files are not cached, where caching was asked for and does not work. */
@@ -46,17 +57,45 @@ export interface Bundle {
 /** Thousands of routes are about a megabyte of text. */
 const MANIFEST_LIMIT = 2 ** 24;
 const IN_FLIGHT = 2;
+/** With a copy of the manifest at hand the network gets less patience. */
+const IMPATIENT: Partial<RetryPolicy> = { attempts: 2, stallMs: 5000 };
 
 /**
  * Opens a bundle. A relative URL is taken relative to the page or worker.
  * Errors: argument-invalid, network, bundle-invalid, bundle-integrity, unsupported (no secure context), aborted.
  */
 export async function openBundle(manifestUrl: string | URL, options: OpenOptions = {}): Promise<Bundle> {
-  const { signal, retry } = options;
-  const { json, url } = await fetchJson(absolute(manifestUrl), { limit: MANIFEST_LIMIT, signal, retry });
-  const bundle = new OpenBundle(validateManifest(json, url), url, options);
+  const address = absolute(manifestUrl);
+  const store = options.cache === false ? undefined : (options.store ?? openStore());
+  const found = await findManifest(address, store, options);
+  const bundle = new OpenBundle(found, address, store, options);
   await bundle.readLabels();
   return bundle;
+}
+
+interface FoundManifest {
+  readonly manifest: Manifest;
+  /** After redirects. */
+  readonly url: string;
+  readonly from: 'network' | 'store';
+}
+
+async function findManifest(address: string, store: ShardStore | undefined, options: OpenOptions): Promise<FoundManifest> {
+  const { signal, retry } = options;
+  const kept = await abortable(Promise.resolve(store?.manifest(address)), signal);
+  const patience = kept === undefined ? retry : { ...IMPATIENT, ...retry };
+  try {
+    const { json, url } = await fetchJson(address, { limit: MANIFEST_LIMIT, signal, retry: patience });
+    return { manifest: validateManifest(json, url), url, from: 'network' };
+  } catch (error) {
+    if (kept === undefined || !isUnreachable(error)) throw error;
+    return { manifest: validateManifest(kept.json, kept.url), url: kept.url, from: 'store' };
+  }
+}
+
+/** No answer at all. A server that answers, if only with 404, knows better than a copy. */
+function isUnreachable(error: unknown): boolean {
+  return error instanceof StitchError && error.code === 'network' && error.detail['status'] === undefined;
 }
 
 function absolute(url: string | URL): string {
@@ -77,6 +116,9 @@ class OpenBundle implements Bundle {
   labels: readonly string[] = [];
   readonly url: string;
   readonly manifest: Manifest;
+  readonly manifestFrom: 'network' | 'store';
+  /** Before redirects: what the manifest is kept under. */
+  private readonly address: string;
   private readonly options: OpenOptions;
   private readonly store: ShardStore | undefined;
   private readonly meter: ProgressMeter;
@@ -84,12 +126,14 @@ class OpenBundle implements Bundle {
   private readonly own: ReadonlySet<string>;
   private full = false;
 
-  constructor(manifest: Manifest, url: string, options: OpenOptions) {
+  constructor({ manifest, url, from }: FoundManifest, address: string, store: ShardStore | undefined, options: OpenOptions) {
     const files = [manifest.labels, ...manifest.shards, manifest.check];
     this.manifest = manifest;
     this.url = url;
+    this.manifestFrom = from;
+    this.address = address;
     this.options = options;
-    this.store = options.cache === false ? undefined : (options.store ?? openStore());
+    this.store = store;
     this.meter = new ProgressMeter(files, options.onProgress);
     this.own = new Set(files.map(({ sha256 }) => sha256));
   }
@@ -113,9 +157,21 @@ class OpenBundle implements Bundle {
     return readCheck(bytes, this.manifest);
   }
 
+  plan(shards: readonly ShardSpec[]): void {
+    const { labels, check } = this.manifest;
+    this.meter.plan([labels, ...shards, check]);
+  }
+
+  async keepManifest(): Promise<void> {
+    if (this.manifestFrom === 'network') await this.store?.keepManifest(this.address, { json: this.manifest, url: this.url });
+  }
+
   loadAll(onShard: OnShard, signal?: AbortSignal): Promise<void> {
+    return this.loadShards(this.manifest.shards, onShard, signal);
+  }
+
+  loadShards(shards: readonly ShardSpec[], onShard: OnShard, signal?: AbortSignal): Promise<void> {
     return this.withSignal(signal, async (both, stop) => {
-      const { shards } = this.manifest;
       const pending: Promise<Tensors>[] = [];
       const start = () => {
         const spec = shards[started++];

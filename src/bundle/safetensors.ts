@@ -203,7 +203,11 @@ export function words16(tensor: TensorView): Uint16Array<ArrayBuffer> {
 export function tensorToF32(tensor: TensorView): Float32Array<ArrayBuffer> {
   if (tensor.dtype === 'F16') return f16ToF32(words16(tensor));
   if (tensor.dtype === 'BF16') return bf16ToF32(words16(tensor));
-  if (tensor.dtype === 'F32') return new Float32Array(tensor.data.slice().buffer);
+  if (tensor.dtype === 'F32') {
+    const values = new Float32Array(tensor.data.length / 4);
+    new Uint8Array(values.buffer).set(tensor.data);
+    return values;
+  }
   throw new StitchError(
     'argument-invalid',
     `A tensor of dtype ${tensor.dtype} is no float tensor. Convert F16, BF16 or F32 only.`,

@@ -1,5 +1,6 @@
 /**
- * Shards kept in IndexedDB, by hash, in a database of their own. The only file that imports idb-keyval.
+ * Shards kept in IndexedDB, by hash, and manifests, by address. The device's profiles lie beside them
+ * (runtime/profile-store.ts).
  *
  * A shard is two records: its bytes, then a small ledger entry. Only what the ledger names exists, so an interrupted write
  * leaves nothing that could pass for a shard; and whatever is read is hashed again before it is trusted. The store is an
@@ -7,6 +8,7 @@
  */
 import { clear, createStore, del, delMany, getMany, keys, set, type UseStore } from 'idb-keyval';
 import { StitchError } from '../core/errors';
+import { withPatience } from '../core/patience';
 import { sha256Hex } from './hash';
 import type { FileRef } from './manifest';
 
@@ -23,15 +25,25 @@ export interface StoreUsage {
   readonly bytes: number;
 }
 
+export interface KeptManifest {
+  readonly json: unknown;
+  /** After redirects. */
+  readonly url: string;
+}
+
 export interface ShardStore {
   get(ref: Pick<FileRef, 'bytes' | 'sha256'>): Promise<StoreRead>;
   /** Keeps verified bytes. `keep`: hashes that must not be dropped to make room (the current bundle's). */
   put(sha256: string, bytes: Uint8Array<ArrayBuffer>, keep: ReadonlySet<string>): Promise<StoreWrite>;
   /** True when it is gone for certain. */
   delete(sha256: string): Promise<boolean>;
+  /** The manifest last kept under this address; not validated. Never rejects. */
+  manifest(address: string): Promise<KeptManifest | undefined>;
+  /** Never rejects. */
+  keepManifest(address: string, manifest: KeptManifest): Promise<void>;
   /** Errors: storage. */
   usage(): Promise<StoreUsage>;
-  /** Drops everything. Errors: storage. */
+  /** Drops everything, the device's profiles included. Errors: storage. */
   clear(): Promise<void>;
   /** Why nothing is cached any more; undefined while the store works. */
   readonly problem: string | undefined;
@@ -48,6 +60,7 @@ const DATABASE = 'running-stitch';
 const PATIENCE_MS = 5000;
 const DATA = 'data:';
 const LEDGER = 'ledger:';
+const MANIFEST = 'manifest:';
 
 /** Opens lazily: nothing is touched before the first call. `database` and `patienceMs` are for tests. */
 export function openStore(database: string = DATABASE, patienceMs: number = PATIENCE_MS): ShardStore {
@@ -111,6 +124,25 @@ class IdbShardStore implements ShardStore {
     }
   }
 
+  async manifest(address: string): Promise<KeptManifest | undefined> {
+    try {
+      const [kept] = await this.attempt((idb) => getMany<Partial<KeptManifest> | undefined>([MANIFEST + address], idb));
+      return typeof kept?.url === 'string' ? { json: kept.json, url: kept.url } : undefined;
+    } catch (error) {
+      this.giveUp(error);
+      return undefined;
+    }
+  }
+
+  async keepManifest(address: string, manifest: KeptManifest): Promise<void> {
+    try {
+      await this.attempt((idb) => set(MANIFEST + address, manifest, idb));
+    } catch (error) {
+      // A manifest is small; where even that has no room, the next start needs the network.
+      if (!isQuota(error)) this.giveUp(error);
+    }
+  }
+
   async usage(): Promise<StoreUsage> {
     try {
       const names = (await this.names()).filter((name) => name.startsWith(LEDGER));
@@ -139,10 +171,11 @@ class IdbShardStore implements ShardStore {
 
   private async evictExcept(keep: ReadonlySet<string>): Promise<void> {
     const names = await this.names();
+    const isShard = (name: string) => name.startsWith(DATA) || name.startsWith(LEDGER);
     const hashOf = (name: string) => name.slice(name.indexOf(':') + 1);
     await this.attempt((idb) =>
       delMany(
-        names.filter((name) => !keep.has(hashOf(name))),
+        names.filter((name) => isShard(name) && !keep.has(hashOf(name))),
         idb,
       ),
     );
@@ -155,17 +188,9 @@ class IdbShardStore implements ShardStore {
   /** Runs one operation against the database with bounded patience. */
   private async attempt<T>(operation: (idb: UseStore) => Promise<T>): Promise<T> {
     if (this.problem !== undefined) throw new Error(this.problem);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`IndexedDB did not answer within ${this.patienceMs} ms`)), this.patienceMs);
-    });
-    try {
-      // Inside the try: in a sandboxed frame or a hardened browser the mere access throws.
-      this.opened ??= createStore(this.database, 'shards');
-      return await Promise.race([operation(this.opened), timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
+    // Inside the try of every caller: in a sandboxed frame or a hardened browser the mere access throws.
+    this.opened ??= createStore(this.database, 'shards');
+    return withPatience(operation(this.opened), this.patienceMs, 'IndexedDB');
   }
 
   /** After a failure other than quota the store is left alone: one wait for a dead database is enough. */

@@ -49,9 +49,9 @@ export class StitchError extends Error {
     this.detail = detail;
   }
 
-  /** True when the runtime stays usable. */
+  /** True when the runtime stays usable: the call may be made again. `detail.healing`: it is mending itself just now. */
   get recoverable(): boolean {
-    return RECOVERABLE.has(this.code);
+    return RECOVERABLE.has(this.code) || this.detail['healing'] === true;
   }
 }
 
@@ -86,9 +86,16 @@ export function isWireError(value: unknown): value is WireError {
   return typeof value === 'object' && value !== null && (value as Partial<WireError>).stitchError === true;
 }
 
+/** A StitchError of another copy of this file: the script build's fallback executor brings its own. */
+function isForeign(error: unknown): error is StitchError {
+  if (!(error instanceof Error) || error.name !== 'StitchError' || !('code' in error)) return false;
+  return (ERROR_CODES as readonly unknown[]).includes(error.code);
+}
+
 /** Passes a StitchError through; wraps anything else as `internal` (an AbortError as `aborted`). */
 export function asStitchError(error: unknown): StitchError {
   if (error instanceof StitchError) return error;
+  if (isForeign(error)) return new StitchError(error.code, error.message, error.detail, error.cause);
   if (error instanceof Error && error.name === 'AbortError') {
     return new StitchError('aborted', 'The operation was aborted by its caller.', {}, error);
   }

@@ -7,6 +7,43 @@ export interface LoadRequest {
   readonly backend: BackendChoice;
   /** Keep shards in IndexedDB. */
   readonly cache: boolean;
+  readonly limits: LoadLimits;
+  /** This route must be runnable before `load` resolves, beside the first one in download order. Unknown ones are ignored. */
+  readonly route?: string;
+  /** Executors that failed here before; a forced backend is not affected. */
+  readonly exclude?: readonly ExecutorKind[];
+}
+
+/** What the page knows that bounds how much is loaded. The smallest anchor always is. */
+export interface LoadLimits {
+  /** Id of the largest anchor that the host wants. */
+  readonly maxAnchor?: string;
+  /** Bytes that the weights may take in memory. */
+  readonly memoryBytes?: number;
+  /** The user saves data, or the link is metered: the smallest anchor only. */
+  readonly saveData?: boolean;
+  /** Id of the anchor whose load ended the page last time: only smaller ones. */
+  readonly crashedAt?: string;
+}
+
+/** An anchor with the stitches that lead into it: what is loaded, or left out, as a whole. */
+export interface LoadTier {
+  readonly anchor: string;
+  /** Bytes to download. */
+  readonly bytes: number;
+  /** Whether it is loaded without being asked for. */
+  readonly planned: boolean;
+  /** Why not, where it is not. */
+  readonly limit?: 'asked' | 'memory' | 'save-data' | 'crash';
+}
+
+/** News of a load: progress, and the routes that can run from now on. */
+export interface LoadStep {
+  readonly progress: LoadProgress;
+  /** Ids of routes that this step unlocked; mostly none. */
+  readonly unlocked: readonly string[];
+  /** Present with `unlocked`: the known-answer check of all routes so far. */
+  readonly check?: CheckReport;
 }
 
 export interface LoadProgress {
@@ -15,6 +52,8 @@ export interface LoadProgress {
   readonly bytesTotal: number;
   /** Bytes of `bytesLoaded` that came from the store. */
   readonly bytesFromCache: number;
+  /** Milliseconds until the planned bytes are here, at the pace of the last seconds; absent while no pace is known. */
+  readonly etaMs?: number;
 }
 
 export interface AdapterSummary {
@@ -26,11 +65,11 @@ export interface AdapterSummary {
   readonly timestamps: boolean;
 }
 
-/** Median latency of one route, measured in the worker. */
+/** Latencies of one route, measured in the worker. */
 export interface RouteTiming {
   readonly route: string;
-  readonly medianMs: number;
-  readonly frames: number;
+  /** One a frame, without the first frame, which pays for cold caches. */
+  readonly samplesMs: readonly number[];
 }
 
 /** Known-answer check: the bundle's vectors run through the chosen executor. */
@@ -51,11 +90,22 @@ export interface EngineInfo {
     readonly version: string;
     readonly license: string;
     readonly sources: readonly string[];
+    /** SHA-256 of the validated manifest, and so of everything in the bundle. */
+    readonly hash: string;
   };
+  /** `store`: there was no network, and what was kept serves. */
+  readonly manifestFrom: 'network' | 'store';
   readonly inputSize: number;
   readonly labels: readonly string[];
   readonly anchors: readonly AnchorInfo[];
+  /** Every route of the bundle, runnable or not. */
   readonly routes: readonly RouteInfo[];
+  /** Ids of the routes that can run now. */
+  readonly ready: readonly string[];
+  /** Smallest anchor first. */
+  readonly tiers: readonly LoadTier[];
+  /** Latencies that the bundle's maker measured, ms: of another device, so only their ratios mean something here. */
+  readonly priors?: readonly { readonly route: string; readonly medianMs: number }[];
   readonly check: CheckReport;
 }
 
@@ -96,13 +146,21 @@ export interface DeviceLoss {
 }
 
 export interface EngineApi {
-  /** Opens the bundle, picks and checks an executor, builds every plan. Errors: bundle-*, network, unsupported, aborted. */
+  /**
+   * Opens the bundle, picks an executor, and loads, builds and checks the first routes: the smallest anchor's, as a rule.
+   * Errors: bundle-*, network, unsupported, device-lost, argument-invalid (maxAnchor), aborted.
+   */
   load(request: LoadRequest, onProgress: (progress: LoadProgress) => void): Promise<EngineInfo>;
-  /** Makes a running `load` reject with `aborted`. */
+  /**
+   * Loads the tiers up to `anchor`, in the gaps between frames. What is there already is not loaded again. Resolves with what the
+   * last step said, too, because steps come by another port and may come later. Errors: as `load`, busy (another load runs), disposed; what was unlocked before stays.
+   */
+  loadMore(anchor: string, onStep: (step: LoadStep) => void): Promise<Pick<EngineInfo, 'ready' | 'check'>>;
+  /** Makes a running `load` or `loadMore` reject with `aborted`. */
   cancelLoad(): void;
   /** Errors: frame-invalid, route-unknown, busy (one frame at a time), device-lost, disposed. */
   classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult>;
-  /** Median latency of each route over `frames` synthetic frames. Errors as `classify`. */
+  /** Latencies of each route over `frames` synthetic frames, the ones after a first that does not count. Errors as `classify`. */
   calibrate(routes: readonly string[], frames: number): Promise<readonly RouteTiming[]>;
   selfCheck(): Promise<CheckReport>;
   stats(): Promise<EngineStats>;

@@ -5,15 +5,40 @@ import { softmax } from '../core/topk';
 import type { PixelFrame } from '../core/types';
 import { createResampler } from '../input/resample';
 import type { CheckReport } from './api';
-import type { Executor } from './executor';
+import type { Executor, Pause } from './executor';
 
-/** Worst absolute logit difference per checked route; what is not a number counts as infinite. */
-export async function runCheck(executor: Executor, manifest: Manifest, vectors: CheckVectors): Promise<CheckReport> {
+/** How a check gets along with frames. */
+export interface CheckTurns {
+  /** Runs what must not meet a frame. */
+  readonly step: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Between two pieces of what may. Absent: nothing else runs. */
+  readonly pause?: Pause;
+}
+
+export interface CheckedRoute {
+  readonly route: string;
+  /** Worst absolute logit difference; what is not a number counts as infinite. */
+  readonly maxAbsError: number;
+}
+
+/**
+ * Checks these rows of the vectors. Every forward pass is a step of its own, so that frames may come between. `framePath`: also
+ * whether a frame's way (upload, resize, top-k) brings the same, which is one for all routes.
+ */
+export async function checkRoutes(
+  executor: Executor,
+  manifest: Manifest,
+  vectors: CheckVectors,
+  rows: readonly number[],
+  framePath: boolean,
+  turns: CheckTurns,
+): Promise<CheckedRoute[]> {
   const { classes, input } = manifest;
   const resample = createResampler(input);
   const prepared = createResampler({ ...input, crop: 1 });
-  const routes: { route: string; maxAbsError: number }[] = [];
-  for (const [row, route] of vectors.routes.entries()) {
+  const checked: CheckedRoute[] = [];
+  for (const row of rows) {
+    const route = vectors.routes[row] ?? '';
     let maxAbsError = 0;
     for (let image = 0; image < vectors.batch; image++) {
       const area = input.size ** 2;
@@ -21,14 +46,23 @@ export async function runCheck(executor: Executor, manifest: Manifest, vectors: 
       const frame = frameOf(rgb, input.size);
       const first = (row * vectors.batch + image) * classes;
       const expected = vectors.logits.subarray(first, first + classes); // [R, B, C] -> [C]
-      const logits = await executor.logits(route, prepared(frame));
+      const logits = await logitsOf(executor, route, prepared(frame), turns);
       maxAbsError = Math.max(maxAbsError, worstDifference(logits, expected));
-      if (image === 0) maxAbsError = Math.max(maxAbsError, await frameError(executor, route, frame, resample(frame)));
+      if (image > 0 || !framePath) continue;
+      maxAbsError = Math.max(maxAbsError, await frameError(executor, route, frame, resample(frame), turns));
     }
-    routes.push({ route, maxAbsError });
+    checked.push({ route, maxAbsError });
   }
-  const { tolerance } = vectors;
+  return checked;
+}
+
+export function reportOf(executor: Executor, tolerance: number, routes: readonly CheckedRoute[]): CheckReport {
   return { executor: executor.kind, tolerance, routes, passed: routes.every((r) => r.maxAbsError <= tolerance) };
+}
+
+function logitsOf(executor: Executor, route: string, pixels: Float32Array, { step, pause }: CheckTurns): Promise<Float32Array> {
+  if (pause && executor.logitsInPieces) return executor.logitsInPieces(route, pixels, pause);
+  return step(() => executor.logits(route, pixels));
 }
 
 function worstDifference(actual: Float32Array, expected: Float32Array): number {
@@ -37,9 +71,15 @@ function worstDifference(actual: Float32Array, expected: Float32Array): number {
 }
 
 /** The frame path (upload, resize, top-k) must bring the probability of the logits of `pixels`, the same frame resized on the CPU. */
-async function frameError(executor: Executor, route: string, frame: PixelFrame, pixels: Float32Array): Promise<number> {
-  const logits = await executor.logits(route, pixels);
-  const { top } = await executor.run(route, frame);
+async function frameError(
+  executor: Executor,
+  route: string,
+  frame: PixelFrame,
+  pixels: Float32Array,
+  turns: CheckTurns,
+): Promise<number> {
+  const logits = await logitsOf(executor, route, pixels, turns);
+  const { top } = await turns.step(() => executor.run(route, frame));
   const error = Math.abs((top[0]?.probability ?? Number.NaN) - Math.max(...softmax(logits)));
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }

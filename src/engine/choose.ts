@@ -11,9 +11,13 @@ const NAMES: Record<ExecutorKind, string> = { webgpu: 'WebGPU', wasm: 'WebAssemb
 
 /**
  * `auto` never runs WebGPU on a software adapter: there WASM is about ten times faster. A forced backend is the only
- * candidate, so that a failure is seen and not papered over.
+ * candidate, so that a failure is seen and not papered over. `exclude`: what failed on this page before.
  */
-export function chooseExecutors(choice: BackendChoice, adapter: AdapterSummary | undefined): Candidate[] {
+export function chooseExecutors(
+  choice: BackendChoice,
+  adapter: AdapterSummary | undefined,
+  exclude: readonly ExecutorKind[] = [],
+): Candidate[] {
   if (choice !== 'auto') return [{ kind: choice, reason: `${NAMES[choice]}, as asked for.` }];
   const cpu: Candidate = { kind: 'cpu', reason: 'Plain JavaScript: neither WebGPU nor WebAssembly passed here.' };
   if (adapter === undefined) return [{ kind: 'wasm', reason: 'WebAssembly: this browser offers no WebGPU adapter.' }, cpu];
@@ -21,6 +25,8 @@ export function chooseExecutors(choice: BackendChoice, adapter: AdapterSummary |
   if (adapter.software) {
     return [{ kind: 'wasm', reason: `WebAssembly: the WebGPU adapter (${name}) is a software one, which is slower.` }, cpu];
   }
+  const gone = `WebAssembly: WebGPU (${name}) lost its device again and again, or answered wrongly.`;
+  if (exclude.includes('webgpu')) return [{ kind: 'wasm', reason: gone }, cpu];
   return [
     { kind: 'webgpu', reason: `WebGPU on ${name}.` },
     { kind: 'wasm', reason: `WebAssembly: WebGPU (${name}) failed its start or its known-answer check.` },

@@ -1,125 +1,103 @@
 /** The engine: bundle → executor → answers. Lives in a worker; knows nothing of budgets. */
 import { type Bundle, openBundle } from '../bundle/open';
 import { asStitchError, StitchError } from '../core/errors';
-import { toRouteInfo } from '../model/describe';
-import type {
-  CheckReport,
-  DeviceLoss,
-  EngineApi,
-  EngineFrame,
-  EngineInfo,
-  FrameResult,
-  LoadProgress,
-  LoadRequest,
-  RouteTiming,
-} from './api';
-import { runCheck } from './check';
-import { type Candidate, chooseExecutors } from './choose';
-import type { Executor } from './executor';
 import { probeAdapter } from '../gpu/device';
-import { createGpuExecutor, type GpuExecutor } from '../gpu/executor';
+import { createGpuExecutor } from '../gpu/executor';
+import type { DeviceLoss, EngineApi, EngineFrame, EngineInfo, FrameResult, LoadRequest, RouteTiming } from './api';
+import { type Candidate, chooseExecutors } from './choose';
+import { describe } from './describe';
+import type { Executor } from './executor';
+import { Gaps } from './gaps';
+import { Network, type NetworkHooks } from './network';
+import { Progress } from './progress';
+import { firstShards, planTiers, type Tier, tiersOf, tiersUpTo } from './tiers';
 
 /** Side of the synthetic calibration frame, as a multiple of the network's input: a real frame is larger than that input. */
 const CALIBRATION_SCALE = 4;
-/** Least time between two progress reports of one phase. */
-const PROGRESS_MS = 50;
 
 interface Loaded {
-  readonly bundle: Bundle;
-  readonly executor: Executor;
-  readonly info: EngineInfo;
+  readonly network: Network;
+  readonly tiers: readonly Tier[];
 }
 
 export function createEngine(): EngineApi {
+  const gaps = new Gaps();
+  const progress = new Progress();
   let loaded: Loaded | undefined;
   let loading: AbortController | undefined;
-  let busy = false;
   let disposed = false;
   let onLost: (loss: DeviceLoss) => void = () => {};
   const lost = new Promise<DeviceLoss>((resolve) => (onLost = resolve));
 
-  const ready = (): Loaded => {
+  const alive = (): void => {
     if (disposed) throw new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
+  };
+  const ready = (): Loaded => {
+    alive();
     if (loaded === undefined) throw new StitchError('busy', 'The bundle is not loaded yet. Wait for load() to resolve.');
     return loaded;
   };
   /** Frames, calibration and checks share activations and read-back buffers: one at a time. */
-  const exclusive = async <T>(work: (l: Loaded) => Promise<T>): Promise<T> => {
-    const current = ready();
-    if (busy) throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
-    busy = true;
+  const exclusive = async <T>(work: (network: Network) => Promise<T>): Promise<T> => {
+    const { network } = ready();
+    if (gaps.busy) throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
+    return gaps.runFrame(() => work(network));
+  };
+  /** One load at a time; whatever ends it, nothing of it goes on. */
+  const exclusiveLoad = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const controller = new AbortController();
+    loading = controller;
     try {
-      return await work(current);
+      return await work(controller.signal);
+    } catch (error) {
+      const { aborted } = controller.signal;
+      controller.abort();
+      throw aborted ? abortedError(error) : asStitchError(error);
     } finally {
-      busy = false;
+      loading = undefined;
+      progress.tell(undefined);
     }
   };
 
-  const start = async (
-    candidate: Candidate,
-    bundle: Bundle,
-    progress: (p: Partial<LoadProgress>) => void,
-    signal: AbortSignal,
-  ) => {
+  /** An executor with the first routes built and checked. Disposed again where that fails. */
+  const start = async (candidate: Candidate, bundle: Bundle, request: LoadRequest, signal: AbortSignal) => {
     const executor = await makeExecutor(candidate, bundle);
     try {
       signal.throwIfAborted();
-      progress({ phase: 'shards' });
-      await bundle.loadAll((spec, tensors) => executor.addUnits(spec.units, tensors), signal);
-      progress({ phase: 'compile' });
-      await executor.prepare(bundle.manifest.routes);
+      const { manifest } = bundle;
+      const tiers = tiersOf(manifest);
+      const plan = planTiers(tiers, request.limits, bytesInMemory(executor));
+      const first = firstShards(manifest, tiers, request.route);
+      const planned = tiers.flatMap(({ shards }, index) => shards.filter((one) => plan[index]?.planned || first.includes(one)));
+      bundle.plan(planned);
+      progress.phase('shards');
+      const network = new Network(bundle, executor, gaps);
+      await network.add(first, { phase: (phase) => progress.phase(phase), unlocked: () => {} }, signal);
+      const info = await describe(network, candidate, plan);
       signal.throwIfAborted();
-      progress({ phase: 'check' });
-      const check = await runCheck(executor, bundle.manifest, await bundle.check(signal));
-      return { executor, check };
+      return { loaded: { network, tiers }, info };
     } catch (error) {
       executor.dispose();
       throw error;
     }
   };
 
-  const load = async (
-    request: LoadRequest,
-    onProgress: (p: LoadProgress) => void,
-    signal: AbortSignal,
-  ): Promise<EngineInfo> => {
-    let state: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
-    let said = 0;
-    let listening = true;
-    const progress = (change: Partial<LoadProgress>) => {
-      const { phase } = state;
-      state = { ...state, ...change };
-      // Bytes arrive in thousands of pieces; a new phase is always said.
-      const now = performance.now();
-      if (!listening) return;
-      if (state.phase === phase && now - said < PROGRESS_MS && state.bytesLoaded < state.bytesTotal) return;
-      said = now;
-      onProgress(state);
-    };
-    progress({});
-    const bundle = await openBundle(request.manifestUrl, { cache: request.cache, signal, onProgress: progress });
+  const load = async (request: LoadRequest, signal: AbortSignal): Promise<EngineInfo> => {
+    progress.phase('manifest');
+    const { manifestUrl, cache, exclude = [] } = request;
+    const bundle = await openBundle(manifestUrl, { cache, signal, onProgress: (bytes) => progress.bytes(bytes) });
     const adapter = (await probeAdapter())?.summary;
-    const candidates = chooseExecutors(request.backend, adapter);
+    const candidates = chooseExecutors(request.backend, adapter, exclude);
     let failure: unknown;
     for (const candidate of candidates) {
       signal.throwIfAborted();
       try {
-        const { executor, check } = await start(candidate, bundle, progress, signal);
-        if (signal.aborted) {
-          executor.dispose();
-          throw abortedError();
-        }
-        if (!check.passed) {
-          executor.dispose();
-          throw failedCheck(check);
-        }
-        const info = describe(bundle, executor, candidate, check);
-        loaded = { bundle, executor, info };
-        if (isGpu(executor)) void executor.lost.then((loss) => onLost(loss));
-        progress({ phase: 'ready' });
-        // A later check reads files too, when nobody listens any more.
-        listening = false;
-        return info;
+        const started = await start(candidate, bundle, request, signal);
+        loaded = started.loaded;
+        void started.loaded.network.executor.lost?.then((loss) => onLost(loss));
+        await bundle.keepManifest();
+        progress.phase('ready');
+        return started.info;
       } catch (error) {
         if (!demotes(error)) throw error;
         failure = error;
@@ -130,27 +108,42 @@ export function createEngine(): EngineApi {
 
   return {
     async load(request, onProgress) {
-      if (disposed) throw new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
+      alive();
       if (loading !== undefined || loaded !== undefined) {
         throw new StitchError('busy', 'This engine already has a bundle. Make a second runtime for a second bundle.');
       }
-      loading = new AbortController();
-      try {
-        return await load(request, onProgress, loading.signal);
-      } catch (error) {
-        throw loading.signal.aborted ? abortedError(error) : asStitchError(error);
-      } finally {
-        loading = undefined;
-      }
+      progress.tell(onProgress);
+      return exclusiveLoad((signal) => load(request, signal));
+    },
+    async loadMore(anchor, onStep) {
+      const { network, tiers } = ready();
+      if (loading !== undefined) throw new StitchError('busy', 'More is being loaded already. Await that, or cancel it.');
+      const wanted = tiersUpTo(tiers, anchor).flatMap(({ shards }) => shards);
+      const { bundle } = network;
+      bundle.plan(bundle.manifest.shards.filter((shard) => wanted.includes(shard) || !network.lacks(shard)));
+      progress.tell((state) => onStep({ progress: state, unlocked: [] }));
+      const hooks: NetworkHooks = {
+        phase: (phase) => progress.phase(phase),
+        unlocked: (unlocked, check) => onStep({ progress: progress.state, unlocked, check }),
+      };
+      return exclusiveLoad(async (signal) => {
+        await network.add(wanted, hooks, signal);
+        progress.phase('ready');
+        const { ready: routes, check } = network;
+        return { ready: routes, check };
+      });
     },
     cancelLoad() {
       loading?.abort();
     },
     async classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
       try {
+        const accepted = performance.now();
         return await exclusive(async ({ executor }) => {
+          // What a step of loading held it up is part of what the user waits for.
+          const heldMs = performance.now() - accepted;
           const { top, timing } = await executor.run(route, frame);
-          return { seq, route, executor: executor.kind, top, timing };
+          return { seq, route, executor: executor.kind, top, timing: { ...timing, totalMs: timing.totalMs + heldMs } };
         });
       } finally {
         if ('close' in frame) frame.close();
@@ -165,21 +158,18 @@ export function createEngine(): EngineApi {
           const samples: number[] = [];
           // One more than asked for: the first frame of a route pays for cold caches.
           for (let i = 0; i <= frames; i++) samples.push((await executor.run(route, frame)).timing.totalMs);
-          const sorted = samples.slice(1).sort((a, b) => a - b);
-          timings.push({ route, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0, frames });
+          timings.push({ route, samplesMs: samples.slice(1) });
         }
         return timings;
       });
     },
-    selfCheck() {
-      return exclusive(async ({ executor, bundle }) => runCheck(executor, bundle.manifest, await bundle.check()));
-    },
-    stats: async () => ready().executor.stats(),
+    selfCheck: () => exclusive((network) => network.checkAgain()),
+    stats: async () => ready().network.executor.stats(),
     whenLost: () => lost,
     async dispose() {
       disposed = true;
       loading?.abort();
-      loaded?.executor.dispose();
+      loaded?.network.executor.dispose();
       loaded = undefined;
     },
   };
@@ -187,7 +177,8 @@ export function createEngine(): EngineApi {
 
 const abortedError = (cause?: unknown): StitchError => new StitchError('aborted', 'Loading was cancelled.', {}, cause);
 
-const isGpu = (executor: Executor): executor is GpuExecutor => executor.kind === 'webgpu';
+/** The fallback widens f16 to f32. */
+const bytesInMemory = (executor: Executor): number => (executor.kind === 'webgpu' ? 1 : 2);
 
 async function makeExecutor(candidate: Candidate, bundle: Bundle): Promise<Executor> {
   if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest);
@@ -203,35 +194,11 @@ async function makeExecutor(candidate: Candidate, bundle: Bundle): Promise<Execu
   return createReferenceExecutor(bundle.manifest, candidate.kind);
 }
 
-/** Failures of this executor on this device; anything else (network, bundle, abort) would fail on the next one too. */
+/**
+ * Failures of this executor on this device; anything else (network, bundle, abort) would fail on the next one too. A lost device
+ * is not among them: it may come back, so the page decides.
+ */
 function demotes(error: unknown): boolean {
   const { code } = asStitchError(error);
-  return (
-    code === 'unsupported' || code === 'shader' || code === 'out-of-memory' || code === 'device-lost' || code === 'internal'
-  );
-}
-
-function failedCheck(check: CheckReport): StitchError {
-  const worst = Math.max(...check.routes.map((r) => r.maxAbsError));
-  return new StitchError(
-    'unsupported',
-    `The ${check.executor} executor computes wrong answers on this device (logit error ${worst.toPrecision(2)} > ${check.tolerance}). Use backend "auto" to fall back.`,
-    { executor: check.executor, worst },
-  );
-}
-
-function describe(bundle: Bundle, executor: Executor, candidate: Candidate, check: CheckReport): EngineInfo {
-  const { manifest, labels } = bundle;
-  const { name, version, license, sources } = manifest;
-  return {
-    executor: executor.kind,
-    reason: candidate.reason,
-    ...(isGpu(executor) ? { adapter: executor.adapter } : {}),
-    bundle: { name, version, license, sources },
-    inputSize: manifest.input.size,
-    labels,
-    anchors: manifest.anchors.map((a) => ({ id: a.id, name: a.name, dim: a.config.dim, depth: a.config.depth })),
-    routes: manifest.routes.map(toRouteInfo),
-    check,
-  };
+  return code === 'unsupported' || code === 'shader' || code === 'out-of-memory' || code === 'internal';
 }

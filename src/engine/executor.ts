@@ -2,7 +2,7 @@
 import type { RouteSpec } from '../bundle/manifest';
 import type { TensorView } from '../bundle/safetensors';
 import type { ExecutorKind, Timing } from '../core/types';
-import type { EngineFrame, EngineStats } from './api';
+import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from './api';
 
 export interface RunResult {
   /** Best first; softmax over all classes. */
@@ -10,14 +10,23 @@ export interface RunResult {
   readonly timing: Timing;
 }
 
+/** Lets others have their turn in the middle of something long. */
+export type Pause = () => Promise<void>;
+
 export interface Executor {
   readonly kind: ExecutorKind;
-  /** Takes over the tensors of whole units (docs/bundle-format.md). The views may be released afterwards. */
-  addUnits(units: readonly string[], tensors: ReadonlyMap<string, TensorView>): Promise<void>;
-  /** Makes all that these routes need; their units must be there. Afterwards no frame creates anything. */
+  /** Where it runs on a GPU. */
+  readonly adapter?: AdapterSummary;
+  /** Resolves when its device is lost by other than `dispose`. Absent where there is none to lose. */
+  readonly lost?: Promise<DeviceLoss>;
+  /** Takes over the tensors of whole units (docs/bundle-format.md). The views may be released afterwards. Frames may run in a pause. */
+  addUnits(units: readonly string[], tensors: ReadonlyMap<string, TensorView>, pause?: Pause): Promise<void>;
+  /** Makes all that these routes need, and keeps what others made; their units must be there. Afterwards no frame creates anything. */
   prepare(routes: readonly RouteSpec[]): Promise<void>;
   /** Logits [classes] of normalised pixels [3, size, size]; for checks and tests. */
   logits(route: string, pixels: Float32Array): Promise<Float32Array>;
+  /** As `logits`, in pieces: frames may run in a pause. Absent where a frame would use the same activations. */
+  logitsInPieces?(route: string, pixels: Float32Array, pause: Pause): Promise<Float32Array>;
   /** Best `TOP_K` (core/topk.ts) classes of one frame. The caller closes the frame. */
   run(route: string, frame: EngineFrame): Promise<RunResult>;
   stats(): EngineStats;

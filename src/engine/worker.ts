@@ -1,7 +1,7 @@
 /** Worker entry: the engine behind comlink. Errors leave as plain data, because comlink keeps only name, message and stack. */
 import { expose, type ProxyMarked, releaseProxy, type Remote } from 'comlink';
 import { toWire } from '../core/errors';
-import type { EngineApi, LoadProgress } from './api';
+import type { EngineApi } from './api';
 import { createEngine } from './engine';
 
 function guard(engine: EngineApi): EngineApi {
@@ -15,14 +15,8 @@ function guard(engine: EngineApi): EngineApi {
       }
     };
   return {
-    load: wire(async (request, onProgress) => {
-      const report = onProgress as unknown as Remote<((progress: LoadProgress) => void) & ProxyMarked>;
-      try {
-        return await engine.load(request, (progress) => void report(progress));
-      } finally {
-        report[releaseProxy]();
-      }
-    }),
+    load: wire((request, onProgress) => withCallback(onProgress, (tell) => engine.load(request, tell))),
+    loadMore: wire((anchor, onStep) => withCallback(onStep, (tell) => engine.loadMore(anchor, tell))),
     cancelLoad: () => engine.cancelLoad(),
     classify: wire(engine.classify),
     calibrate: wire(engine.calibrate),
@@ -31,6 +25,16 @@ function guard(engine: EngineApi): EngineApi {
     whenLost: wire(engine.whenLost),
     dispose: wire(engine.dispose),
   };
+}
+
+/** Runs `work` with a callback of the page, whose port is closed afterwards. */
+async function withCallback<V, R>(callback: (value: V) => void, work: (tell: (value: V) => void) => Promise<R>): Promise<R> {
+  const remote = callback as unknown as Remote<((value: V) => void) & ProxyMarked>;
+  try {
+    return await work((value) => void remote(value as never));
+  } finally {
+    remote[releaseProxy]();
+  }
 }
 
 expose(guard(createEngine()));

@@ -45,12 +45,14 @@ class ReferenceExecutor implements Executor {
    * Widens the units' tensors to f32 in the backend's memory, and uses each matrix once: the WASM backend packs it for its SIMD
    * kernels at its first use, and that must not fall into a frame. Errors: bundle-invalid, disposed.
    */
-  async addUnits(units: readonly string[], tensors: Tensors): Promise<void> {
+  async addUnits(units: readonly string[], tensors: Tensors, pause?: Pause): Promise<void> {
     await this.#enter();
     this.#weights.add(units, tensors);
-    tf.tidy(() => {
-      for (const { weight, bias } of this.#weights.linears(units)) linear(tf.zeros([1, weight.shape[0]]), { weight, bias }); // [1, in] -> [1, out]
-    });
+    for (const { weight, bias } of this.#weights.linears(units)) {
+      await pause?.();
+      await this.#enter();
+      tf.tidy(() => void linear(tf.zeros([1, weight.shape[0]]), { weight, bias })); // [1, in] -> [1, out]
+    }
   }
 
   /** Looks that every unit is there: there is nothing else to make. Errors: internal (a unit is missing), disposed. */

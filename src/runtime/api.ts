@@ -1,8 +1,8 @@
 /** The public API of a running network. Types only; made by `createRuntime`. */
 import type { Budget, ExecutorKind, PixelFrame, Prediction, RouteInfo, Timing, AnchorInfo, BackendChoice } from '../core/types';
-import type { StitchError } from '../core/errors';
-import type { ControlMode, Decision, Rung, Signals } from '../control/types';
-import type { AdapterSummary, CheckReport, DeviceLoss, EngineStats, LoadProgress } from '../engine/api';
+import type { ErrorCode, StitchError } from '../core/errors';
+import type { ControlMode, Decision, DeviceProfile, PageFps, Rung, Signals, Thermal } from '../control/types';
+import type { AdapterSummary, CheckReport, DeviceLoss, EngineStats, LoadProgress, LoadTier } from '../engine/api';
 
 /** Anything that has pixels. Video and image elements are read at their current frame. */
 export type FrameSource =
@@ -22,12 +22,24 @@ export interface RuntimeOptions {
   /** Default: 33 ms, balanced. */
   readonly budget?: Partial<Budget>;
   readonly backend?: BackendChoice;
-  /** Host's own worker (strict CSP, special bundling); default: ours. */
+  /**
+   * Host's own worker (strict CSP, special bundling); default: ours. Called again when the engine has to be started anew, so it
+   * returns a new one each time.
+   */
   readonly worker?: () => Worker;
-  /** Keep weights in IndexedDB. Default true. */
+  /** Keep weights and the device's profile in IndexedDB. Default true. */
   readonly cache?: boolean;
-  /** Aborts loading. */
+  /** Id of the largest anchor to load. Default: as large as memory, data saving and earlier crashes allow (`tiers`). */
+  readonly maxAnchor?: string;
+  /** When `createRuntime` resolves: with the first routes, or with everything planned. Default `first`. */
+  readonly waitFor?: 'first' | 'all';
+  /** Classify fewer frames when the page's own animation stutters. Default true. */
+  readonly guardPage?: boolean;
+  /** Ask the browser, after the first answer, not to drop what is cached. Default true. */
+  readonly persist?: boolean;
+  /** Aborts loading; after `createRuntime` has resolved, the loading of the rest, and what is there stays usable. */
   readonly signal?: AbortSignal;
+  /** Until `createRuntime` resolves; later progress comes as the event `progress`. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -51,6 +63,38 @@ export interface Snapshot {
   readonly targetMs: number;
   readonly slowdown: number;
   readonly signals: Signals;
+  /** Share of frames to classify, 0…1, after overload, visibility and the page-jank guard. */
+  readonly duty: number;
+  /**
+   * Seconds in which the device worked for us, of the last minute (scaled up before a minute is over). GPU time where there are
+   * timestamps, else the whole time of the frame.
+   */
+  readonly busySecondsPerMinute: number;
+  /** What the energy mode and the battery allow of it; 60 is no limit. */
+  readonly planSecondsPerMinute: number;
+  readonly pageFps: PageFps;
+  readonly thermal: Thermal;
+}
+
+export interface CalibrationProgress {
+  /** Frames run. */
+  readonly done: number;
+  readonly total: number;
+  /** The route that is being measured. */
+  readonly route: string;
+}
+
+export interface CalibrateOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: CalibrationProgress) => void;
+  /** Longest time to measure, ms; default and at most 10 000. What is not measured by then is predicted. */
+  readonly maxMs?: number;
+}
+
+/** A trace being recorded. */
+export interface Recording {
+  /** Ends it. JSON lines, first a header, for `replay` and `npm run replay`. A second call gives the same text. */
+  stop(): string;
 }
 
 export interface DeviceInfo {
@@ -60,12 +104,35 @@ export interface DeviceInfo {
   readonly adapter?: AdapterSummary;
 }
 
+/** A route, and whether all it needs is loaded. */
+export interface RouteState extends RouteInfo {
+  readonly available: boolean;
+}
+
+/** The engine was lost, and works again. */
+export interface Healing {
+  /** From the loss to the moment when frames are answered again. */
+  readonly ms: number;
+  readonly why: ErrorCode;
+  /** Executor before and now. They differ where one was given up for failing again and again. */
+  readonly from: ExecutorKind;
+  readonly executor: ExecutorKind;
+}
+
 export interface RuntimeEvents {
   result: Classification;
   /** A route or target change with its reason and numbers. */
   switch: Decision;
+  /** The profile and perhaps the ladder changed: after a calibration, or because live frames had drifted from it. */
+  profile: DeviceProfile;
   snapshot: Snapshot;
+  /** Of what loads after `createRuntime` has resolved. */
+  progress: LoadProgress;
+  /** Routes became available, or after a loss fewer are for a while. The ladder follows. */
+  routes: readonly RouteState[];
+  /** The GPU device was lost or the worker died. It mends itself: `healed` follows, or an `error` that is not recoverable. */
   lost: DeviceLoss;
+  healed: Healing;
   error: StitchError;
 }
 
@@ -73,6 +140,12 @@ export interface ClassifyOptions {
   /** A fixed route for this frame only; default: the controller's. */
   readonly route?: string;
   readonly signal?: AbortSignal;
+}
+
+/** Answers and failures of one source only; the events `result` and `error` carry those of all. */
+export interface WatchOptions {
+  readonly onResult?: (result: Classification) => void;
+  readonly onError?: (error: StitchError) => void;
 }
 
 export interface Runtime {
@@ -86,10 +159,21 @@ export interface Runtime {
   readonly inputSize: number;
   readonly labels: readonly string[];
   readonly anchors: readonly AnchorInfo[];
-  /** Every route of the bundle. */
-  readonly routes: readonly RouteInfo[];
-  /** The routes worth using on this device, cheapest first, with expected milliseconds. */
+  /** Every route of the bundle. Changes with `routes`. */
+  readonly routes: readonly RouteState[];
+  /** What is loaded anchor by anchor, and what is left out and why. */
+  readonly tiers: readonly LoadTier[];
+  /** Resolves when everything planned is loaded. Errors: network, aborted, …; what is available stays so. */
+  readonly loaded: Promise<void>;
+  /**
+   * Loads the anchors up to this one, planned or not, while frames are answered; default: what is planned and missing, after an
+   * error say. Errors: argument-invalid, and as `loaded`.
+   */
+  loadMore(anchor?: string): Promise<void>;
+  /** The available routes worth using on this device, cheapest first, with expected ms. Changes with `profile` and `routes`. */
   readonly ladder: readonly Rung[];
+  /** What every route costs on this device. */
+  readonly profile: DeviceProfile;
   readonly check: CheckReport;
   /** The route of the next frame. */
   readonly route: string;
@@ -99,9 +183,22 @@ export interface Runtime {
   mode: ControlMode;
   /** One frame, one answer. Errors: frame-invalid, busy, aborted, disposed, device-lost. */
   classify(frame: FrameSource, options?: ClassifyOptions): Promise<Classification>;
-  /** Continuous: newest frame only, one in flight; old frames are dropped and counted. Returns stop. */
-  watch(source: HTMLVideoElement | HTMLCanvasElement | (() => FrameSource | null)): () => void;
+  /**
+   * Continuous: newest frame only, one in flight; old frames are dropped and counted. Returns stop. While the page is hidden
+   * there are no new pictures, so nothing runs. A function is asked for each picture; what it returns stays its own: a copy or
+   * clone is classified, so a VideoFrame that it makes is its to close, at its next call at the earliest.
+   */
+  watch(source: HTMLVideoElement | HTMLCanvasElement | (() => FrameSource | null), options?: WatchOptions): () => void;
+  /**
+   * Measures the anchors and routes between them, most telling first, and predicts the rest; keeps the result for the next start.
+   * Frames of `watch` wait meanwhile. Errors: argument-invalid (maxMs), busy (a frame or another calibration), aborted (the
+   * profile stays as it was), disposed, device-lost.
+   */
+  calibrate(options?: CalibrateOptions): Promise<DeviceProfile>;
+  /** Records what the controller is told and decides from now on, as `running-stitch-trace/1`. */
+  record(): Recording;
   on<K extends keyof RuntimeEvents>(event: K, listener: (value: RuntimeEvents[K]) => void): () => void;
+  /** The known-answer check again, after the frame in flight; frames are busy meanwhile. Errors: busy (calibration), disposed. */
   selfCheck(): Promise<CheckReport>;
   stats(): Promise<EngineStats>;
   dispose(): Promise<void>;

@@ -4,10 +4,11 @@
  */
 import { proxy, releaseProxy, transfer, wrap } from 'comlink';
 import { asStitchError, fromWire, isWireError, StitchError } from '../core/errors';
-import type { EngineApi, EngineFrame, FrameResult, LoadProgress, LoadRequest } from '../engine/api';
+import type { EngineApi, EngineFrame, FrameResult, LoadProgress, LoadRequest, LoadStep } from '../engine/api';
 
 export interface Link {
   load(request: LoadRequest, onProgress: (progress: LoadProgress) => void): ReturnType<EngineApi['load']>;
+  loadMore(anchor: string, onStep: (step: LoadStep) => void): ReturnType<EngineApi['loadMore']>;
   cancelLoad(): void;
   /** Transfers the frame; the worker closes it. */
   classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult>;
@@ -17,6 +18,8 @@ export interface Link {
   whenLost: EngineApi['whenLost'];
   /** Rejects pending calls with `disposed`, lets the engine free its device, and ends the worker. */
   dispose(): Promise<void>;
+  /** Rejects pending and later calls with `why`, and ends the worker at once. */
+  end(why: StitchError): void;
 }
 
 /** A frame unanswered for this long means that worker or GPU process hang (Chrome's GPU watchdog fires at about 10 s). */
@@ -27,10 +30,6 @@ const SILENT_LOAD_MS = 180_000;
 const TICK_MS = 5_000;
 /** How long `dispose` waits for the engine's own clean-up before it terminates the worker. */
 const DISPOSE_MS = 1_000;
-
-/** Starts the library's own worker. Written out literally: bundlers recognise only this form. */
-export const startWorker = (): Worker =>
-  new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module', name: 'running-stitch' });
 
 /** Calls `onSilent` once `limitMs` of waking time have passed since the last `heard`. */
 function listen(limitMs: number, onSilent: () => void): { heard(): void; stop(): void } {
@@ -105,6 +104,16 @@ export function createLink(worker: Worker): Link {
           }),
         ),
       ),
+    loadMore: (anchor, onStep) =>
+      answered(SILENT_LOAD_MS, (heard) =>
+        remote.loadMore(
+          anchor,
+          proxy((step: LoadStep) => {
+            heard();
+            onStep(step);
+          }),
+        ),
+      ),
     cancelLoad() {
       if (dead === undefined) void remote.cancelLoad();
     },
@@ -124,13 +133,17 @@ export function createLink(worker: Worker): Link {
       disposing ??= (async () => {
         if (dead === undefined) {
           const bye = remote.dispose().catch(() => {});
-          await Promise.race([bye, new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
+          await Promise.race([bye, death.catch(() => {}), new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
           remote[releaseProxy]();
         }
         kill(new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().'));
         worker.terminate();
       })();
       return disposing;
+    },
+    end(why) {
+      kill(why);
+      worker.terminate();
     },
   };
 }

@@ -1,133 +1,91 @@
 /** The composition root on the page: wires source → engine → monitor → controller. Wiring only. */
 import { assertBudget } from '../control/budget';
-import { createController } from '../control/controller';
-import type { ControlEvent, ControlMode, Decision } from '../control/types';
+import type { DeviceProfile } from '../control/types';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
-import type { BackendChoice, Budget } from '../core/types';
-import type { EngineInfo, FrameResult, LoadProgress } from '../engine/api';
+import type { Budget } from '../core/types';
+import type { FrameResult } from '../engine/api';
 import { createLatencyMonitor } from '../monitor/latency';
 import { createMonitor } from '../monitor/monitor';
+import { watchPage } from '../monitor/page';
 import type { Classification, ClassifyOptions, FrameSource, Runtime, RuntimeEvents, RuntimeOptions } from './api';
+import { profileKey, quickProfile, thoroughProfile } from './calibrate';
 import { toEngineFrame } from './frame';
-import { createLink, type Link, startWorker } from './link';
-import { measureProfile, type Profile, withRoute } from './profile';
+import type { EngineHost } from './heal';
+import { createLock } from './lock';
+import { askToPersist } from './persist';
+import { openProfileStore, type ProfileStore } from './profile-store';
+import { type Listeners, type Started, startEngine } from './start';
+import { createSteering } from './steering';
+import { routesOf } from './views';
 import { watch } from './watch';
 
 const DEFAULT_BUDGET: Budget = { latencyMs: 33, energy: 'balanced' };
 const SNAPSHOT_MS = 500;
-const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'wasm', 'cpu'];
+/** Between the measurements of two routes behind the user's back. */
+const REFINE_PAUSE_MS = 100;
 
-/**
- * Loads a bundle in a worker and resolves when it can classify.
- * Errors: argument-invalid (budget), unsupported, bundle-invalid, bundle-integrity, network, shader, out-of-memory,
- * worker-died, aborted. After an error nothing is left running.
- */
+/** What `create.ts` promises. */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const budget: Budget = { ...DEFAULT_BUDGET, ...options.budget };
   assertBudget(budget);
-  const request = {
-    manifestUrl: absolute(options.bundle),
-    backend: assertBackend(options.backend ?? 'auto'),
-    cache: options.cache ?? true,
-  };
-  const { signal } = options;
-  const cancelled = () => new StitchError('aborted', 'Loading was cancelled.');
-  if (signal?.aborted) throw cancelled();
-  const link = createLink(begin(options.worker ?? startWorker));
-  let onAbort = () => {};
-  // Not only the engine's own answer to a cancel: the worker's script may never arrive, or measure for long.
-  const abort = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      link.cancelLoad();
-      reject(cancelled());
-    };
-  });
-  abort.catch(() => {});
-  signal?.addEventListener('abort', onAbort);
-  const tell = (progress: LoadProgress) => {
-    try {
-      options.onProgress?.(progress);
-    } catch (error) {
-      // The host's own mistake; loading goes on.
-      reportError(error);
-    }
-  };
-  try {
-    let bytes = { bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
-    const load = link.load(request, (progress) => {
-      bytes = progress;
-      // `ready` is said once, when the ladder is measured too.
-      if (progress.phase !== 'ready') tell(progress);
-    });
-    const info = await Promise.race([load, abort]);
-    tell({ ...bytes, phase: 'measure' });
-    const profile = await Promise.race([measureProfile(link, info.routes), abort]);
-    tell({ ...bytes, phase: 'ready' });
-    return assemble(link, info, profile, budget);
-  } catch (error) {
-    await link.dispose();
-    throw asStitchError(error);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
+  const store = openProfileStore(options.cache ?? true);
+  // Nobody listens before the runtime is there.
+  let listeners: Partial<Listeners> = {};
+  const started = await startEngine(options, () => listeners, (host) => startProfile(host, store)); // prettier-ignore
+  const assembled = assemble(started, store, budget, options);
+  listeners = assembled.listeners;
+  return assembled.runtime;
 }
 
-function absolute(bundle: string | URL): string {
-  try {
-    return new URL(bundle, document.baseURI).href;
-  } catch (error) {
-    throw new StitchError(
-      'argument-invalid',
-      `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`,
-      {},
-      error,
-    );
-  }
+/** Kept from an earlier start on this device, or else measured quickly now. Errors: those of the engine's `calibrate`. */
+async function startProfile(host: EngineHost, store: ProfileStore): Promise<DeviceProfile> {
+  const { info } = host;
+  const kept = await store.read(profileKey(info), info.routes);
+  if (kept) return { ...kept, source: 'stored' };
+  const made = await quickProfile(host, info);
+  if (isComplete(made, host)) void store.write(made);
+  return made;
 }
 
-function assertBackend(backend: BackendChoice): BackendChoice {
-  if (BACKENDS.includes(backend)) return backend;
-  throw new StitchError('argument-invalid', `backend "${backend}" is unknown. Use one of ${BACKENDS.join(', ')}.`, { backend });
+/** Worth keeping: measured here, and not only because other routes were not loaded yet. */
+function isComplete({ source }: DeviceProfile, { info }: EngineHost): boolean {
+  const planned = info.tiers.filter(({ planned: wanted }) => wanted).map(({ anchor }) => anchor);
+  const ready = new Set(info.ready);
+  const expected = info.routes.filter(({ path }) => path.every((step) => 'stitch' in step || planned.includes(step.anchor)));
+  return source !== 'priors' && expected.every(({ id }) => ready.has(id));
 }
 
-function begin(make: () => Worker): Worker {
-  try {
-    return make();
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new StitchError(
-      'worker-died',
-      `The engine worker could not be started: ${text}. Serve it from the page's origin and allow it in worker-src, or pass options.worker.`,
-      {},
-      error,
-    );
-  }
-}
-
-function assemble(link: Link, info: EngineInfo, profile: Profile, initial: Budget): Runtime {
-  const { ladder, costs } = profile;
+function assemble(
+  { host, loading, measured: profile }: Started<DeviceProfile>,
+  store: ProfileStore,
+  budget: Budget,
+  { persist = true, guardPage = true }: RuntimeOptions,
+): { readonly runtime: Runtime; readonly listeners: Listeners } {
+  const { info } = host;
   const events = createEmitter<RuntimeEvents>();
   const now = () => performance.now();
   const latency = createLatencyMonitor();
+  const lock = createLock();
   const stops = new Set<() => void>();
   const answered: number[] = [];
-  let budget = initial;
-  let mode: ControlMode = { kind: 'auto' };
   let seq = 0;
   let dropped = 0;
-  let inFlight = false;
-  let offLadder = false;
   let disposed = false;
   let lastSnapshot = 0;
+  let stopPage: (() => void) | undefined;
 
-  const monitor = createMonitor((signals) => dispatch({ type: 'signals', now: now(), signals }));
-  const controller = createController({ rungs: ladder, budget: initial, now: now(), signals: monitor.signals });
+  const monitor = createMonitor((signals) => steering.signals(signals));
+  const steering = createSteering({
+    routes: info.routes,
+    ready: info.ready,
+    profile,
+    budget,
+    signals: monitor.signals,
+    onDecision: (decision) => events.emit('switch', decision),
+    onDrift: () => void refine(),
+  });
 
-  const dispatch = (event: ControlEvent): void => {
-    const decision: Decision | undefined = controller.dispatch(event);
-    if (decision !== undefined) events.emit('switch', decision);
-  };
   const alive = (): void => {
     if (disposed) throw new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
   };
@@ -136,35 +94,30 @@ function assemble(link: Link, info: EngineInfo, profile: Profile, initial: Budge
     lastSnapshot = at;
     while (answered.length > 0 && (answered[0] ?? 0) < at - 1000) answered.shift();
     const { p50Ms = 0, p95Ms = 0 } = latency.of(route) ?? {};
-    events.emit('snapshot', {
-      route,
-      p50Ms,
-      p95Ms,
-      fps: answered.length,
-      dropped,
-      targetMs: controller.targetMs,
-      slowdown: controller.slowdown,
-      signals: monitor.signals,
-    });
+    const { signals } = monitor;
+    events.emit('snapshot', { route, p50Ms, p95Ms, fps: answered.length, dropped, signals, ...steering.status });
+  };
+  const adopt = (made: DeviceProfile): DeviceProfile => {
+    alive();
+    steering.profile = made;
+    if (isComplete(made, host)) void store.write(made);
+    events.emit('profile', made);
+    return made;
   };
 
-  const classify = async (source: FrameSource, { route, signal }: ClassifyOptions = {}): Promise<Classification> => {
-    alive();
-    if (route !== undefined) assertRoute(route);
-    if (inFlight) throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
-    inFlight = true;
-    let result: FrameResult;
-    try {
-      const frame = await toEngineFrame(source);
-      if (signal?.aborted || disposed) {
-        if ('close' in frame) frame.close();
-        alive();
-        throw new StitchError('aborted', 'The frame was aborted by its caller.');
-      }
-      result = await link.classify(frame, route ?? controller.route, ++seq);
-    } finally {
-      inFlight = false;
+  const answer = async (source: FrameSource, { route, signal }: ClassifyOptions): Promise<FrameResult> => {
+    const frame = await toEngineFrame(source);
+    if (signal?.aborted || disposed) {
+      if ('close' in frame) frame.close();
+      alive();
+      throw new StitchError('aborted', 'The frame was aborted by its caller.');
     }
+    return host.classify(frame, route ?? steering.route, ++seq);
+  };
+  const classify = async (source: FrameSource, options: ClassifyOptions = {}): Promise<Classification> => {
+    alive();
+    if (options.route !== undefined) steering.assertRoute(options.route);
+    const result = await lock.frame(() => answer(source, options));
     alive();
     const at = now();
     const top = result.top.map(({ index, probability }) => ({
@@ -173,98 +126,146 @@ function assemble(link: Link, info: EngineInfo, profile: Profile, initial: Budge
       label: info.labels[index] ?? String(index),
     }));
     const classification: Classification = { ...result, top };
-    latency.add(result.route, result.timing);
+    latency.add(result.route, result.timing, at);
     answered.push(at);
-    const { totalMs, gpuMs } = result.timing;
-    dispatch({ type: 'sample', now: at, route: result.route, latencyMs: totalMs, ...(gpuMs === undefined ? {} : { gpuMs }) });
-    if (signal?.aborted) throw new StitchError('aborted', 'The frame was aborted by its caller.');
+    steering.frame(result.route, result.timing);
+    if (options.signal?.aborted) throw new StitchError('aborted', 'The frame was aborted by its caller.');
+    if (persist) askToPersist();
     events.emit('result', classification);
     snapshot(at, result.route);
     return classification;
   };
 
-  const assertRoute = (id: string, among: readonly { readonly id: string }[] = info.routes): void => {
-    if (among.some((r) => r.id === id)) return;
-    throw new StitchError('route-unknown', `No route "${id}" here. Choose one of ${among.map((r) => r.id).join(', ')}.`, {
-      route: id,
-    });
-  };
-
+  /** What ends the runtime fails every call that is under way, and is said once. */
+  const said = new WeakSet<StitchError>();
   const onError = (error: unknown): void => {
     const known = asStitchError(error);
-    if (!disposed || known.code !== 'disposed') events.emit('error', known);
+    if (said.has(known) || (disposed && known.code === 'disposed')) return;
+    said.add(known);
+    events.emit('error', known);
   };
-  link.whenLost().then(
-    (loss) => {
-      if (disposed) return;
+  const refine = async (source: 'measured' | 'refined' = 'refined'): Promise<void> => {
+    // Route by route, and a frame or two in between: nobody asked for this measurement, so nobody shall wait for it.
+    const visit = async <T>(work: () => Promise<T>): Promise<T> => {
+      await new Promise((resolve) => setTimeout(resolve, REFINE_PAUSE_MS));
+      return lock.hold('measuring this device', work);
+    };
+    try {
+      adopt(await quickProfile(host, host.info, { source, visit }));
+    } catch (error) {
+      // Another measurement is running: its profile will do as well.
+      if (asStitchError(error).code !== 'busy') onError(error);
+    }
+  };
+  const listeners: Listeners = {
+    route: () => steering.route,
+    onProgress: (progress) => events.emit('progress', progress),
+    onReady() {
+      steering.unlock(host.info.ready);
+      events.emit('routes', routesOf(host.info));
+    },
+    onLost(loss) {
       events.emit('lost', loss);
-      dispatch({ type: 'reset', now: now(), why: 'device-lost' });
+      steering.deviceLost();
     },
-    // Death of the worker: said here once, so that an idle page learns of it too.
-    (error: unknown) => {
-      if (!disposed) onError(error);
+    onHealed(healing) {
+      events.emit('healed', healing);
+      // Another executor has other costs.
+      if (healing.executor !== healing.from) void refine();
     },
-  );
+    onError,
+  };
+  const provisional = profile.source === 'measured' && !isComplete(profile, host);
+  loading.loaded.then(() => (provisional && !disposed ? refine('measured') : undefined), onError);
 
-  return {
-    device: { executor: info.executor, reason: info.reason, ...(info.adapter ? { adapter: info.adapter } : {}) },
+  const runtime: Runtime = {
+    get device() {
+      return host.device;
+    },
     bundle: info.bundle,
     inputSize: info.inputSize,
     labels: info.labels,
     anchors: info.anchors,
-    routes: info.routes,
-    ladder,
-    check: info.check,
+    get routes() {
+      return routesOf(host.info);
+    },
+    tiers: info.tiers,
+    loaded: loading.loaded,
+    loadMore: (anchor) => loading.more(anchor),
+    get ladder() {
+      return steering.ladder;
+    },
+    get profile() {
+      return steering.profile;
+    },
+    get check() {
+      return host.info.check;
+    },
     get route() {
-      return controller.route;
+      return steering.route;
     },
     get budget() {
-      return budget;
+      return steering.budget;
     },
     set budget(value) {
-      assertBudget(value);
-      budget = { ...value };
-      dispatch({ type: 'budget', now: now(), budget });
+      steering.budget = value;
     },
     get mode() {
-      return mode;
+      return steering.mode;
     },
     set mode(value) {
-      if (value.kind === 'lock') assertRoute(value.route);
-      else if (value.kind !== 'auto') assertRoute(value.route, ladder);
-      // A lock may name any route of the bundle, also one that is not worth a place on the ladder otherwise.
-      const rungs = value.kind === 'lock' ? withRoute(ladder, info.routes, costs, value.route) : ladder;
-      if (rungs !== ladder || offLadder) dispatch({ type: 'ladder', now: now(), rungs });
-      offLadder = rungs !== ladder;
-      mode = value;
-      dispatch({ type: 'mode', now: now(), mode });
+      steering.mode = value;
     },
     classify,
-    watch(source) {
+    watch(source, { onResult, onError: onFailure } = {}) {
       alive();
+      // The page's animation is watched only while frames run: reading it costs a callback a frame.
+      if (guardPage) stopPage ??= watchPage(steering.page);
       const stop = watch(source, {
-        classify: (frame) => classify(frame),
+        classify: async (frame) => {
+          const result = await classify(frame);
+          onResult?.(result);
+        },
         onDropped: () => (dropped += 1),
-        onError,
-        duty: () => controller.duty,
+        onError(error) {
+          onFailure?.(error);
+          onError(error);
+        },
+        duty: () => steering.duty,
+        readyAt: () => steering.readyAt,
       });
       const end = () => {
         stop();
         stops.delete(end);
+        if (stops.size > 0) return;
+        stopPage?.();
+        stopPage = undefined;
       };
       stops.add(end);
       return end;
     },
+    async calibrate(options) {
+      alive();
+      return adopt(await lock.hold('being calibrated', () => thoroughProfile(host, host.info, options)));
+    },
+    record() {
+      alive();
+      return steering.record();
+    },
     on: events.on,
-    selfCheck: () => link.selfCheck(),
-    stats: () => link.stats(),
+    async selfCheck() {
+      alive();
+      return lock.hold('checking itself', () => host.selfCheck());
+    },
+    stats: () => host.stats(),
     async dispose() {
       if (disposed) return;
       disposed = true;
       for (const stop of stops) stop();
       monitor.stop();
-      await link.dispose();
+      await host.dispose();
       events.clear();
     },
   };
+  return { runtime, listeners };
 }

@@ -2,6 +2,7 @@
  * Continuous classification: the newest frame only, one in flight. A picture that comes while the network is busy or
  * resting is dropped and counted, so latency never grows by queueing. A hidden page shows no new pictures, so nothing runs.
  */
+import { NO_PACE, nextDue } from '../control/pace';
 import { asStitchError, type StitchError } from '../core/errors';
 import type { FrameSource } from './api';
 
@@ -11,16 +12,21 @@ export interface WatchHooks {
   classify(frame: FrameSource): Promise<unknown>;
   onDropped(): void;
   onError(error: StitchError): void;
-  /** Share of time the network may run, 0…1. */
+  /** Share of frames to classify, 0…1. */
   duty(): number;
+  /** When the energy plan allows the next frame, performance.now(). */
+  readyAt(): number;
 }
 
 /** A source that fails this often in a row (a tainted video, say) is not asked again. */
 const MAX_FAILURES = 10;
-const LEAST_DUTY = 0.05;
+/** Weight of the newest interval in the mean time between pictures. */
+const INTERVAL_GAIN = 0.1;
+/** A longer gap between two pictures is a pause, not the source's rate, ms. */
+const PAUSE_MS = 500;
 
 /** Calls `tick` for every new picture of the source; returns stop. */
-function everyPicture(source: WatchSource, tick: () => void): () => void {
+export function everyPicture(source: WatchSource, tick: () => void): () => void {
   let stopped = false;
   if (source instanceof HTMLVideoElement && 'requestVideoFrameCallback' in source) {
     let handle = 0;
@@ -57,18 +63,23 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
   let busy = false;
   /** A picture came while busy; the source's newest one is taken as soon as the network is free. */
   let fresh = false;
-  let restUntil = 0;
+  let due = NO_PACE;
+  let intervalMs = 0;
+  let lastPicture = 0;
   let failures = 0;
 
+  /** Half an interval early is nearer than half an interval late. */
+  const rested = (): boolean => {
+    const at = performance.now();
+    return hooks.duty() > 0 && at + intervalMs / 2 >= due && at >= hooks.readyAt();
+  };
   /** One answer. False where the source has no picture. */
   const once = async (): Promise<boolean> => {
     const frame = typeof source === 'function' ? source() : source;
     if (frame === null) return false;
     const start = performance.now();
     await hooks.classify(frame);
-    const end = performance.now();
-    const duty = Math.min(1, Math.max(LEAST_DUTY, hooks.duty()));
-    restUntil = end + (end - start) * (1 / duty - 1);
+    due = nextDue(due, start, performance.now(), intervalMs, hooks.duty());
     failures = 0;
     return true;
   };
@@ -89,7 +100,7 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
       do {
         fresh = false;
         if (!(await once())) break;
-      } while (fresh && !stopped && performance.now() >= restUntil);
+      } while (fresh && !stopped && rested());
     } catch (error) {
       fail(error);
     } finally {
@@ -97,7 +108,10 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
     }
   };
   const cancel = everyPicture(source, () => {
-    if (!busy && performance.now() >= restUntil) {
+    const at = performance.now();
+    if (at - lastPicture < PAUSE_MS) intervalMs += INTERVAL_GAIN * (at - lastPicture - intervalMs);
+    lastPicture = at;
+    if (!busy && rested()) {
       void run();
       return;
     }

@@ -4,6 +4,7 @@ import { linearFit, markdownTable, median, quantile } from './lib/figures';
 import { machineClass } from './lib/machine';
 import type { Memory } from './lib/memory';
 import type { LoadTimes, Rounds, RouteSamples } from './page/page';
+import { stallText } from './page/stalls';
 
 export interface BenchAnswer extends LoadTimes, Rounds {
   /** After how many frames the browser held what; undefined where the system does not say. */
@@ -75,6 +76,7 @@ export function report(answer: BenchAnswer, title: string, { size, rounds, frame
   const byGpu = explained(samples, (steady) => median(gpuTimes(steady)));
   const lines = [
     `load ${answer.readyMs.toFixed(0)} ms, first answer ${answer.firstAnswerMs.toFixed(0)} ms, every route ${answer.allMs.toFixed(0)} ms (local server)`,
+    stallText(answer.stalls),
     `encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`,
     ...(byTotal === undefined ? [] : [`latency by MACs and blocks: ${byTotal}`]),
     ...(byGpu === undefined ? [] : [`GPU time by MACs and blocks: ${byGpu}`]),

@@ -10,6 +10,7 @@ import {
   StitchError,
   type Timing,
 } from '../../../src/index';
+import { type Stalls, watchLoading } from './stalls';
 
 export interface BenchRequest {
   readonly manifest: string;
@@ -27,8 +28,9 @@ export interface LoadTimes {
   readonly readyMs: number;
   /** Until the first answer, ms. */
   readonly firstAnswerMs: number;
-  /** Until every route is available, ms. */
+  /** Until every route is available, while frames run, ms. */
   readonly allMs: number;
+  readonly stalls: Stalls;
 }
 
 export interface RouteSamples {
@@ -69,9 +71,9 @@ let frame: PixelFrame;
     // The frame's size is known from here on, as with a camera.
     await whenFree(() => runtime.classify(frame));
     const firstAnswerMs = performance.now() - start;
-    await runtime.loaded;
-    const allMs = performance.now() - start;
-    return { device: runtime.device, readyMs, firstAnswerMs, allMs };
+    const all = runtime.loaded.then(() => performance.now() - start);
+    const stalls = await watchLoading(runtime, frame);
+    return { device: runtime.device, readyMs, firstAnswerMs, allMs: await all, stalls };
   },
   async rounds(rounds, frames) {
     const available = runtime.routes.filter((route) => route.available);

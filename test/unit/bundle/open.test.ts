@@ -6,8 +6,8 @@ import type { Manifest, ShardSpec } from '../../../src/bundle/manifest';
 import { openBundle, type OpenOptions } from '../../../src/bundle/open';
 import type { BundleProgress } from '../../../src/bundle/progress';
 import { writeSafetensors, type TensorInput } from '../../../src/bundle/safetensors';
-import type { ShardStore } from '../../../src/bundle/store';
-import { requiredTensors } from '../../../src/model/units';
+import type { KeptManifest, ShardStore } from '../../../src/bundle/store';
+import { requiredTensors } from '../../../src/model/stored';
 import { errorOf, expectError } from './expect-error';
 import { makeBundle, type MemoryBundle } from './make-bundle';
 import { send, stall, startServer, status, type TestServer } from './serve';
@@ -25,6 +25,7 @@ const total = ({ labels, shards, check }: Manifest) => sum([labels, ...shards, c
 /** A store in memory that can be told what to answer. */
 function memoryStore(): ShardStore & { readonly kept: Map<string, Uint8Array<ArrayBuffer>> } {
   const kept = new Map<string, Uint8Array<ArrayBuffer>>();
+  const manifests = new Map<string, KeptManifest>();
   return {
     kept,
     problem: undefined,
@@ -37,6 +38,8 @@ function memoryStore(): ShardStore & { readonly kept: Map<string, Uint8Array<Arr
       return Promise.resolve('stored');
     },
     delete: (sha256) => Promise.resolve(kept.delete(sha256)),
+    manifest: (address) => Promise.resolve(manifests.get(address)),
+    keepManifest: (address, manifest) => Promise.resolve(void manifests.set(address, manifest)),
     usage: () => Promise.resolve({ shards: kept.size, bytes: sum([...kept.values()].map(({ length }) => length)) }),
     clear: () => Promise.resolve(kept.clear()),
   };
@@ -219,6 +222,71 @@ describe('loadAll', () => {
     await again.loadAll(() => undefined);
     expect(server.hits.get(bundle.manifest.shards[0]!.file)).toBe(hits);
     expect(progress.at(-1)!.bytesFromCache).toBe(progress.at(-1)!.bytesLoaded);
+  });
+});
+
+describe('without network', () => {
+  const quick = { attempts: 1, baseMs: 1 };
+  const silence = () => server.close();
+  const online = async (store: ShardStore) => {
+    const opened = await open({ cache: true, store });
+    await opened.loadAll(() => undefined);
+    await opened.check();
+    await opened.keepManifest();
+    return opened;
+  };
+
+  it('everything that was loaded once is there: manifest, labels, shards, known answers', async () => {
+    const store = memoryStore();
+    const first = await online(store);
+    await silence();
+    const again = await open({ cache: true, store, retry: quick });
+    expect([again.manifestFrom, again.url]).toEqual(['store', first.url]);
+    expect([again.manifest, again.labels]).toEqual([first.manifest, first.labels]);
+    const seen: string[] = [];
+    await again.loadAll(({ file }) => void seen.push(file));
+    expect(seen).toEqual(bundle.manifest.shards.map(({ file }) => file));
+    expect((await again.check()).batch).toBe(2);
+  });
+
+  it('nothing is made up: a manifest never kept, a shard never loaded', async () => {
+    const store = memoryStore();
+    const opened = await open({ cache: true, store });
+    await opened.loadShard(bundle.manifest.shards[0]!);
+    await silence();
+    await expectError(() => open({ cache: true, store, retry: quick }), 'network', 'manifest.json');
+    await opened.keepManifest();
+    const again = await open({ cache: true, store, retry: quick });
+    await again.loadShard(bundle.manifest.shards[0]!);
+    await expectError(() => again.loadShard(bundle.manifest.shards[1]!), 'network', bundle.manifest.shards[1]!.file);
+  });
+
+  it('a kept manifest is checked like any other', async () => {
+    const store = memoryStore();
+    await store.keepManifest(`${server.url}manifest.json`, { json: { format: 'damaged' }, url: `${server.url}manifest.json` });
+    await silence();
+    await expectError(() => open({ cache: true, store, retry: quick }), 'bundle-invalid', 'format');
+  });
+
+  it('where there is one, it says what is current', async () => {
+    const store = memoryStore();
+    await online(store);
+    const newer = await makeBundle(2, 'newer');
+    serve(newer.files);
+    expect((await open({ cache: true, store })).manifest.name).toBe('newer');
+    server.on('manifest.json', status(404));
+    await expectError(() => open({ cache: true, store }), 'network', 'answered 404');
+    server.on('manifest.json', status(503));
+    expect(await open({ cache: true, store, retry: quick })).toMatchObject({
+      manifestFrom: 'store',
+      manifest: { name: 'memory' },
+    });
+  });
+
+  it('is what a copy is not used for where caching is off', async () => {
+    await online(memoryStore());
+    await silence();
+    await expectError(() => open({ retry: quick }), 'network', 'manifest.json');
   });
 });
 

@@ -1,0 +1,126 @@
+/** Measures a few routes on this device and makes its profile of them: a quick one at the first start, a thorough one on demand. */
+import { profileOf, routesToMeasure, typicalTimings } from '../control/profile';
+import type { Visit } from '../control/profile';
+import type { DeviceProfile } from '../control/types';
+import { StitchError } from '../core/errors';
+import type { RouteInfo } from '../core/types';
+import { VERSION } from '../core/version';
+import type { CalibrateOptions } from './api';
+import type { EngineApi, EngineInfo } from '../engine/api';
+
+/** The engine, or what stands for it. */
+type Calibrating = Pick<EngineApi, 'calibrate'>;
+
+/** How much is measured. Every visit of a route runs one frame more, which does not count. */
+interface Effort {
+  readonly stitched: number;
+  readonly heldOut: number;
+  readonly rounds: number;
+  readonly framesPerVisit: number;
+}
+/** At start: enough for a ladder, few enough for a start without a wait. */
+const QUICK: Effort = { stitched: 3, heldOut: 0, rounds: 1, framesPerVisit: 3 };
+/** Rounds, because a device that is slower for a second would else be slower for one route. */
+const THOROUGH: Effort = { stitched: 6, heldOut: 5, rounds: 5, framesPerVisit: 2 };
+const MOST_MS = 10_000;
+
+/** What a profile holds for: another executor, adapter, version or bundle has one of its own. */
+export function profileKey({ executor, adapter, bundle }: EngineInfo): string {
+  const device = adapter ? `${adapter.vendor} ${adapter.architecture} ${adapter.description}`.trim() : '';
+  return [VERSION, executor, device, bundle.hash].join('|');
+}
+
+export interface QuickOptions {
+  /** Measured although there are priors, because something is known to be wrong with what there is. */
+  readonly source?: 'measured' | 'refined';
+  /** Runs the measurement of one route; for a pause between them in which frames are answered. */
+  readonly visit?: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/** A quick profile from the routes that can run now. Errors: those of the engine's `calibrate`, and of `visit`. */
+export async function quickProfile(link: Calibrating, info: EngineInfo, options: QuickOptions = {}): Promise<DeviceProfile> {
+  const { source, visit = (work) => work() } = options;
+  const { priors } = info;
+  const { fit } = routesToMeasure(runnable(info), QUICK.stitched, 0);
+  // With priors the ratios are known, and one route gives the scale: the cheapest, so that the start does not wait.
+  const cheapest = [...fit].sort((a, b) => a.macs - b.macs).slice(0, 1);
+  const visits: Visit[] = [];
+  for (const { id } of priors && source === undefined ? cheapest : fit) {
+    const measured = await visit(() => link.calibrate([id], QUICK.framesPerVisit));
+    visits.push(...measured.map((timing) => ({ round: 0, ...timing })));
+  }
+  return profileOf(info.routes, typicalTimings(visits), {
+    key: profileKey(info),
+    at: Date.now(),
+    source: source ?? (priors ? 'priors' : 'measured'),
+    ...(priors ? { priors } : {}),
+  });
+}
+
+/** Errors: argument-invalid (maxMs), aborted, and those of the engine's `calibrate`. */
+export async function thoroughProfile(
+  link: Calibrating,
+  info: EngineInfo,
+  options: CalibrateOptions = {},
+): Promise<DeviceProfile> {
+  const { signal, onProgress } = options;
+  const maxMs = assertLimit(options.maxMs ?? MOST_MS);
+  const { stitched, heldOut, rounds, framesPerVisit } = THOROUGH;
+  const plan = routesToMeasure(runnable(info), stitched, heldOut);
+  const routes = [...plan.fit, ...plan.heldOut];
+  const visits: Visit[] = [];
+  // One frame a visit at first, so that a slow device gets round once.
+  const framesIn = (round: number): number => (round === 0 ? 1 : framesPerVisit);
+  const total = routes.length * (rounds * (framesPerVisit + 1) + framesIn(0) - framesPerVisit);
+  const began = performance.now();
+  let done = 0;
+  let visitMs = 0;
+  for (let round = 0; round < rounds; round++) {
+    // To and fro, so that no route always runs after the same one.
+    for (const route of round % 2 === 0 ? routes : [...routes].reverse()) {
+      if (signal?.aborted) throw new StitchError('aborted', 'Calibration was cancelled; the profile is as it was.');
+      const start = performance.now();
+      // The next visit must end in time, too.
+      if (done > 0 && start - began + visitMs > maxMs) return finish();
+      tell(onProgress, { done, total, route: route.id });
+      const [timing] = await link.calibrate([route.id], framesIn(round));
+      if (timing) visits.push({ round, ...timing });
+      done += framesIn(round) + 1;
+      visitMs = Math.max(visitMs, performance.now() - start);
+    }
+  }
+  return finish();
+
+  function finish(): DeviceProfile {
+    tell(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
+    const held = new Set(plan.heldOut.map(({ id }) => id));
+    const { priors } = info;
+    return profileOf(info.routes, typicalTimings(visits), {
+      key: profileKey(info),
+      at: Date.now(),
+      source: 'measured',
+      heldOut: held,
+      ...(priors ? { priors } : {}),
+    });
+  }
+}
+
+/** What is not loaded yet cannot be measured. */
+const runnable = ({ routes, ready }: EngineInfo): RouteInfo[] => routes.filter(({ id }) => ready.includes(id));
+
+function tell(onProgress: CalibrateOptions['onProgress'], progress: Parameters<NonNullable<typeof onProgress>>[0]): void {
+  try {
+    onProgress?.(progress);
+  } catch (error) {
+    // The host's own mistake; the measurement goes on.
+    reportError(error);
+  }
+}
+
+function assertLimit(maxMs: number): number {
+  if (Number.isFinite(maxMs) && maxMs > 0 && maxMs <= MOST_MS) return maxMs;
+  throw new StitchError('argument-invalid', `maxMs is ${maxMs}: it must be above 0 and at most ${MOST_MS} milliseconds.`, {
+    argument: 'maxMs',
+    value: String(maxMs),
+  });
+}

@@ -1,0 +1,294 @@
+/**
+ * An engine that mends itself. When its device is lost or its worker dies, a new worker loads the same bundle, from the store
+ * where it can, up to the route that ran last; calls made meanwhile wait for it. What fails again and again is given up: the GPU
+ * for the fallback, the worker for good.
+ */
+import { asStitchError, StitchError } from '../core/errors';
+import type { ExecutorKind } from '../core/types';
+import type {
+  CheckReport,
+  DeviceLoss,
+  EngineFrame,
+  EngineInfo,
+  FrameResult,
+  LoadProgress,
+  LoadRequest,
+  LoadStep,
+} from '../engine/api';
+import type { DeviceInfo, Healing } from './api';
+import { createLink, type Link } from './link';
+import { type Loss, Losses } from './losses';
+
+export interface HostOptions {
+  /** Called for every worker: a new one each time. Errors pass through. */
+  readonly worker: () => Worker;
+  readonly request: LoadRequest;
+  readonly onProgress: (progress: LoadProgress) => void;
+  /** Routes that can run have changed. */
+  readonly onReady: () => void;
+  readonly onLost: (loss: DeviceLoss) => void;
+  readonly onHealed: (healing: Healing) => void;
+  /** `final`: it cannot be mended, and every call from now on rejects with this. */
+  readonly onError: (error: StitchError, final: boolean) => void;
+  /** The route to go on with. */
+  readonly route: () => string | undefined;
+}
+
+/** Waits before a load is tried again that found no network. */
+const NETWORK_WAITS_MS = [1000, 4000, 15_000];
+
+export class EngineHost implements Pick<Link, 'classify' | 'calibrate' | 'selfCheck' | 'stats'> {
+  private readonly options: HostOptions;
+  private readonly losses = new Losses();
+  private readonly excluded = new Set<ExecutorKind>();
+  /** The engine that serves; undefined while there is none. */
+  private link: Link | undefined;
+  /** The worker that exists, serving or being loaded. */
+  private newest: Link | undefined;
+  private serving: Promise<Link>;
+  private known: EngineInfo | undefined;
+  private shown: DeviceInfo | undefined;
+  /** The largest anchor that was asked for, and whether somebody waits for it. */
+  private goal: string | undefined;
+  private pursuits = 0;
+  /** The load of more that began last. */
+  private more: Promise<unknown> = Promise.resolve();
+  private ended: StitchError | undefined;
+
+  constructor(options: HostOptions) {
+    this.options = options;
+    this.serving = this.open(undefined);
+    this.serving.catch(() => {});
+  }
+
+  /** Resolves when the first routes can run. Errors: those of the engine's `load`, worker-died. */
+  async started(): Promise<void> {
+    await this.serving;
+  }
+
+  /** Of the engine that runs now, or ran last; `ready` and `check` as they are now. */
+  get info(): EngineInfo {
+    return present(this.known);
+  }
+
+  /** The same object until another engine runs. */
+  get device(): DeviceInfo {
+    return present(this.shown);
+  }
+
+  async classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
+    let link: Link;
+    try {
+      link = await this.serving;
+    } catch (error) {
+      if ('close' in frame) frame.close();
+      throw error;
+    }
+    try {
+      return await link.classify(frame, route, seq);
+    } catch (error) {
+      // The frame went down with the engine; the next one will be answered.
+      throw this.noteFailure(link, asStitchError(error));
+    }
+  }
+
+  calibrate(routes: readonly string[], frames: number): ReturnType<Link['calibrate']> {
+    return this.persistently(async (link) => {
+      // After a loss the routes come back one by one.
+      if (routes.some((id) => !this.info.ready.includes(id))) await this.more.catch(() => {});
+      return link.calibrate(routes, frames);
+    });
+  }
+
+  selfCheck(): Promise<CheckReport> {
+    return this.persistently((link) => link.selfCheck());
+  }
+
+  stats(): ReturnType<Link['stats']> {
+    return this.persistently((link) => link.stats());
+  }
+
+  /** Loads the tiers up to `anchor`. Errors: those of the engine's `loadMore`. */
+  async loadMore(anchor: string): Promise<void> {
+    const { tiers } = this.info;
+    const rank = (id: string | undefined) => tiers.findIndex((tier) => tier.anchor === id);
+    if (rank(anchor) > rank(this.goal)) this.goal = anchor;
+    this.pursuits += 1;
+    const more = this.persistently((link) => link.loadMore(anchor, (step) => this.step(link, step)));
+    this.more = more;
+    try {
+      const { ready, check } = await more;
+      this.setReady(ready, check);
+    } finally {
+      this.pursuits -= 1;
+    }
+  }
+
+  /** Makes a running load reject with `aborted`. */
+  cancelLoad(): void {
+    this.newest?.cancelLoad();
+  }
+
+  /** Ends it for good, at once: nothing of it goes on, and every call rejects with `why`. */
+  end(why: StitchError): void {
+    this.ended ??= why;
+    this.newest?.end(why);
+  }
+
+  /** Lets the engine free what it holds, and ends it for good. */
+  async dispose(): Promise<void> {
+    this.ended ??= new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
+    await this.newest?.dispose();
+  }
+
+  /** A call that may simply be made again when its engine was lost. */
+  private async persistently<T>(call: (link: Link) => Promise<T>): Promise<T> {
+    for (;;) {
+      const link = await this.serving;
+      try {
+        return await call(link);
+      } catch (error) {
+        const known = this.noteFailure(link, asStitchError(error));
+        if (known.detail['healing'] !== true) throw known;
+      }
+    }
+  }
+
+  /** Begins to heal where the engine is lost. The error as the caller should see it. */
+  private noteFailure(link: Link, error: StitchError): StitchError {
+    if (this.ended !== undefined) return this.ended;
+    const loss = lossOf(error);
+    if (loss === undefined) return error;
+    this.heal(link, loss, error);
+    return healing(error);
+  }
+
+  private heal(link: Link, loss: Loss, error: StitchError): void {
+    if (this.ended !== undefined || this.link !== link) return;
+    this.link = undefined;
+    link.end(healing(error));
+    const began = performance.now();
+    const from = this.info.executor;
+    this.options.onLost({ reason: String(error.detail['reason'] ?? error.code), message: error.message });
+    const healed = (async () => {
+      this.judge(loss, error);
+      // A hidden page may be denied its GPU again, and nobody looks at it.
+      await untilVisible();
+      const next = await this.open(this.options.route());
+      const { executor } = this.info;
+      this.options.onHealed({ ms: performance.now() - began, why: error.code, from, executor });
+      // Whoever waits for more goes on by itself; what was complete before is completed again.
+      if (this.goal !== undefined && this.pursuits === 0) {
+        this.loadMore(this.goal).catch((why: unknown) => {
+          if (this.ended === undefined) this.options.onError(asStitchError(why), false);
+        });
+      }
+      return next;
+    })();
+    this.serving = healed;
+    healed.catch((why: unknown) => {
+      const final = asStitchError(why);
+      if (this.ended !== undefined) return;
+      this.ended = final;
+      this.options.onError(final, true);
+    });
+  }
+
+  /** Loads until an engine serves. Errors: what cannot be mended. */
+  private async open(resume: string | undefined): Promise<Link> {
+    const { request, onProgress, onReady } = this.options;
+    for (let tries = 0; ;) {
+      if (this.ended !== undefined) throw this.ended;
+      const link = createLink(this.options.worker());
+      this.newest = link;
+      try {
+        const exclude = [...this.excluded];
+        const info = await link.load({ ...request, exclude, ...(resume === undefined ? {} : { route: resume }) }, onProgress);
+        if (this.ended !== undefined) throw this.ended;
+        this.adopt(link, info);
+        onReady();
+        return link;
+      } catch (error) {
+        const known = asStitchError(error);
+        link.end(known);
+        if (this.ended !== undefined) throw this.ended;
+        const wait = this.known === undefined || known.code !== 'network' ? undefined : NETWORK_WAITS_MS[tries];
+        if (wait !== undefined) {
+          tries += 1;
+          await new Promise((resolve) => setTimeout(resolve, wait));
+          continue;
+        }
+        const loss = lossOf(known);
+        // A worker that never served (its script is blocked, say) will not serve at the second try either.
+        if (loss === undefined || (loss === 'worker' && this.known === undefined)) throw known;
+        this.judge(loss, known);
+      }
+    }
+  }
+
+  private adopt(link: Link, info: EngineInfo): void {
+    if (this.known !== undefined && this.known.bundle.hash !== info.bundle.hash) {
+      throw new StitchError(
+        'bundle-integrity',
+        'The bundle was changed on its server while it ran. Make a new runtime for the new one.',
+      );
+    }
+    this.known = info;
+    const { executor, reason, adapter } = info;
+    this.shown = { executor, reason, ...(adapter ? { adapter } : {}) };
+    this.link = link;
+    link.whenLost().then(
+      (loss) => {
+        const text = `The GPU device was lost (${loss.message || loss.reason}).`;
+        this.heal(link, 'device', new StitchError('device-lost', text, { reason: loss.reason }));
+      },
+      (error: unknown) => void this.noteFailure(link, asStitchError(error)),
+    );
+  }
+
+  /** Counts a loss. Errors: of `error`'s code, where it is not worth another try. */
+  private judge(loss: Loss, error: StitchError): void {
+    const canDemote =
+      this.options.request.backend === 'auto' && !this.excluded.has('webgpu') && this.known?.executor !== 'wasm';
+    const verdict = this.losses.note(loss, performance.now(), canDemote);
+    if (verdict === 'stop') {
+      const what = loss === 'wrong-answers' ? '' : ' This happened again and again within a minute, so it is given up.';
+      throw new StitchError(error.code, `${error.message}${what}`, error.detail, error);
+    }
+    if (verdict === 'demote') this.excluded.add('webgpu');
+  }
+
+  private step(link: Link, { progress, unlocked, check }: LoadStep): void {
+    if (link !== this.link) return;
+    this.options.onProgress(progress);
+    this.setReady(unlocked, check);
+  }
+
+  private setReady(more: readonly string[], check: CheckReport = this.info.check): void {
+    const { ready } = this.info;
+    const fresh = more.filter((id) => !ready.includes(id));
+    if (fresh.length === 0) return;
+    this.known = { ...this.info, check, ready: [...ready, ...fresh] };
+    this.options.onReady();
+  }
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('The engine has not started.');
+  return value;
+}
+
+function lossOf({ code, detail }: StitchError): Loss | undefined {
+  if (code === 'device-lost') return 'device';
+  if (code === 'worker-died') return 'worker';
+  return code === 'unsupported' && detail['worst'] !== undefined ? 'wrong-answers' : undefined;
+}
+
+const healing = ({ code, message, detail, cause }: StitchError): StitchError =>
+  new StitchError(code, message, { ...detail, healing: true }, cause);
+
+async function untilVisible(): Promise<void> {
+  while (document.visibilityState === 'hidden') {
+    await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+  }
+}

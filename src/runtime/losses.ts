@@ -1,0 +1,26 @@
+/** When a loss is worth another try, when another executor, and when it is the end. Pure: time comes in. */
+
+export type Loss = 'device' | 'worker' | 'wrong-answers';
+export type Verdict = 'again' | 'demote' | 'stop';
+
+/** Losses are counted within this time: a driver that restarts once a day is not a broken one. */
+const WINDOW_MS = 60_000;
+/** The device is lost for the third time within the window: the GPU is given up. */
+const MOST_DEVICES = 2;
+/** A worker that dies again within the window would die a third time. */
+const MOST_WORKERS = 1;
+
+export class Losses {
+  private readonly at: Record<Loss, number[]> = { device: [], worker: [], 'wrong-answers': [] };
+
+  /** `now`: ms of a monotonic clock. `canDemote`: another executor is left to be tried. */
+  note(kind: Loss, now: number, canDemote: boolean): Verdict {
+    const recent = [...this.at[kind].filter((at) => now - at < WINDOW_MS), now];
+    this.at[kind] = recent;
+    if (kind === 'worker') return recent.length > MOST_WORKERS ? 'stop' : 'again';
+    if (kind === 'device' && recent.length <= MOST_DEVICES) return 'again';
+    if (!canDemote) return 'stop';
+    this.at.device = [];
+    return 'demote';
+  }
+}

@@ -1,0 +1,134 @@
+/** From the options to an engine that answers: the load up to the first answer, or up to the last where that is asked for. */
+import { StitchError } from '../core/errors';
+import type { BackendChoice } from '../core/types';
+import type { LoadProgress, LoadRequest } from '../engine/api';
+import type { RuntimeOptions } from './api';
+import { openCrashMarker } from './crash-marker';
+import { EngineHost, type HostOptions } from './heal';
+import { loadLimits, type LimitsNavigator } from './limits';
+import { type Loading, startLoading } from './loading';
+import { startWorker } from './start-worker';
+
+const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'wasm', 'cpu'];
+
+export interface Started<T> {
+  readonly host: EngineHost;
+  readonly loading: Loading;
+  readonly measured: T;
+}
+
+/** What the host tells once there is a runtime to tell it. */
+export type Listeners = Omit<HostOptions, 'worker' | 'request'>;
+
+/**
+ * `listeners` is asked for at every event, so that they may change when the runtime is complete. The rest loads on behind the
+ * returned promise. Errors: as `createRuntime`; after an error nothing is left running.
+ */
+export async function startEngine<T>(
+  options: RuntimeOptions,
+  listeners: () => Partial<Listeners>,
+  measure: (host: EngineHost) => Promise<T>,
+): Promise<Started<T>> {
+  const { signal, waitFor = 'first' } = options;
+  const manifestUrl = absolute(options.bundle);
+  const marker = openCrashMarker(manifestUrl);
+  const { maxAnchor } = options;
+  const request: LoadRequest = {
+    manifestUrl,
+    backend: assertBackend(options.backend ?? 'auto'),
+    cache: options.cache ?? true,
+    limits: loadLimits(navigator as LimitsNavigator, {
+      ...(maxAnchor === undefined ? {} : { maxAnchor }),
+      crashedAt: marker.crashedAt,
+    }),
+  };
+  if (signal?.aborted) throw cancelled();
+  let starting = true;
+  let latest: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
+  const tell = (progress: LoadProgress): void => {
+    try {
+      options.onProgress?.(progress);
+    } catch (error) {
+      // The host's own mistake; loading goes on.
+      reportError(error);
+    }
+  };
+  const host = new EngineHost({
+    worker: () => begin(options.worker ?? startWorker),
+    request,
+    onProgress(progress) {
+      latest = progress;
+      // `ready` is said once, when the ladder is measured too.
+      if (!starting) listeners().onProgress?.(progress);
+      else if (progress.phase !== 'ready') tell(progress);
+    },
+    onReady: () => listeners().onReady?.(),
+    onLost: (loss) => listeners().onLost?.(loss),
+    onHealed: (healing) => listeners().onHealed?.(healing),
+    onError: (error, final) => listeners().onError?.(error, final),
+    route: () => listeners().route?.(),
+  });
+  const abort = aborted(signal, () => starting && host.end(cancelled()));
+  try {
+    await Promise.race([host.started(), abort]);
+    let loading: Loading | undefined;
+    if (waitFor === 'all') {
+      loading = startLoading(host, marker, signal);
+      await Promise.race([loading.loaded, abort]);
+    }
+    tell({ ...latest, phase: 'measure' });
+    const measured = await Promise.race([measure(host), abort]);
+    tell({ ...latest, phase: 'ready' });
+    starting = false;
+    return { host, loading: loading ?? startLoading(host, marker, signal), measured };
+  } catch (error) {
+    host.end(cancelled());
+    throw error;
+  }
+}
+
+const cancelled = (): StitchError => new StitchError('aborted', 'Loading was cancelled.');
+
+/** Never resolves; rejects when the signal fires, not when the engine notices: its script may never arrive. */
+function aborted(signal: AbortSignal | undefined, onAbort: () => void): Promise<never> {
+  const promise = new Promise<never>((_, reject) => {
+    signal?.addEventListener(
+      'abort',
+      () => {
+        onAbort();
+        reject(cancelled());
+      },
+      { once: true },
+    );
+  });
+  promise.catch(() => {});
+  return promise;
+}
+
+function absolute(bundle: string | URL): string {
+  try {
+    return new URL(bundle, document.baseURI).href;
+  } catch (error) {
+    const text = `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`;
+    throw new StitchError('argument-invalid', text, {}, error);
+  }
+}
+
+function assertBackend(backend: BackendChoice): BackendChoice {
+  if (BACKENDS.includes(backend)) return backend;
+  throw new StitchError('argument-invalid', `backend "${backend}" is unknown. Use one of ${BACKENDS.join(', ')}.`, { backend });
+}
+
+function begin(make: () => Worker): Worker {
+  try {
+    return make();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new StitchError(
+      'worker-died',
+      `The engine worker could not be started: ${text}. Serve it from the page's origin and allow it in the page's CSP (worker-src; with Trusted Types also "trusted-types running-stitch"), or pass options.worker.`,
+      {},
+      error,
+    );
+  }
+}

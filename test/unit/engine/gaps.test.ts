@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { Gaps } from '../../../src/engine/gaps';
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const spin = (ms: number) => {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+};
+
+describe('gaps between frames', () => {
+  it('loading waits for the frame on its way', async () => {
+    const gaps = new Gaps();
+    const order: string[] = [];
+    const frame = gaps.runFrame(async () => {
+      await wait(30);
+      order.push('frame');
+    });
+    await gaps.pause();
+    order.push('slice');
+    await gaps.runStep(() => Promise.resolve(order.push('step')));
+    await frame;
+    expect(order).toEqual(['frame', 'slice', 'step']);
+  });
+
+  it('a frame waits for a step, and goes before the next one', async () => {
+    const gaps = new Gaps();
+    const order: string[] = [];
+    const step = (name: string) =>
+      gaps.runStep(async () => {
+        await wait(10);
+        order.push(name);
+      });
+    const steps = step('first step').then(() => step('second step'));
+    await wait(3);
+    await gaps.runFrame(() => Promise.resolve(order.push('frame')));
+    await steps;
+    expect(order).toEqual(['first step', 'frame', 'second step']);
+  });
+
+  it('lets what is waiting in once a slice is used up, and not before', async () => {
+    const gaps = new Gaps();
+    let others = 0;
+    await gaps.pause();
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => (others += 1));
+    port1.start();
+    port2.postMessage('let me in');
+    await gaps.pause();
+    expect(others).toBe(0);
+    spin(5);
+    for (let i = 0; i < 20 && others === 0; i++) {
+      await gaps.pause();
+      spin(2);
+    }
+    expect(others).toBe(1);
+    port1.close();
+  });
+
+  it('goes on after a frame and a step that failed', async () => {
+    const gaps = new Gaps();
+    await expect(gaps.runFrame(() => Promise.reject(new Error('bad frame')))).rejects.toThrow('bad frame');
+    await expect(gaps.runStep(() => Promise.reject(new Error('bad step')))).rejects.toThrow('bad step');
+    expect(gaps.busy).toBe(false);
+    expect(await gaps.runFrame(() => Promise.resolve(1))).toBe(1);
+  });
+});
