@@ -3,7 +3,7 @@ const backend = new URLSearchParams(location.search).get('backend') ?? 'auto';
 const answer = document.getElementById('answer');
 
 async function main() {
-  navigator.serviceWorker.register('service-worker.js');
+  await navigator.serviceWorker.register('service-worker.js');
   const photo = document.getElementById('photo');
   await photo.decode();
   const runtime = await RunningStitch.createRuntime({ bundle: '/models/tiny/manifest.json', backend });

@@ -102,20 +102,29 @@ export function planOf(
       const down = k > 0 ? (after[low * width] ?? 0) - cost : -Infinity;
       const up = k < K - 1 ? (after[high * width] ?? 0) - cost : -Infinity;
       const base = k * width;
-      for (let d = 0; d <= D; d++) {
-        const since = d < D ? d + 1 : D;
-        let best = last ? 0 : (after[base + since] ?? 0);
-        let to = k;
-        if (!last && down > best) {
-          best = down;
-          to = low;
-        }
-        if (!last && (free || since === D) && up > best) {
-          best = up;
-          to = high;
-        }
-        here[base + d] = own + best;
-        chosen[tick * K * width + base + d] = to;
+      const row = tick * K * width + base;
+      if (last) {
+        here.fill(own, base, base + width);
+        chosen.fill(k, row, row + width);
+        continue;
+      }
+      // A step down is worth the same whenever it comes, so the loop over times on the rung has only one comparison.
+      for (let d = 0; d < D; d++) {
+        const stay = after[base + d + 1] ?? 0;
+        const drops = down > stay;
+        here[base + d] = own + (drops ? down : stay);
+        chosen[row + d] = drops ? low : k;
+      }
+      const stay = after[base + D] ?? 0;
+      const drops = down > stay;
+      here[base + D] = own + (drops ? down : stay);
+      chosen[row + D] = drops ? low : k;
+      if (up === -Infinity) continue;
+      for (let d = free ? 0 : D - 1; d <= D; d++) {
+        const best = (here[base + d] ?? 0) - own;
+        if (up <= best) continue;
+        here[base + d] = own + up;
+        chosen[row + d] = high;
       }
     }
     [after, here] = [here, after];

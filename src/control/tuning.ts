@@ -38,7 +38,7 @@ export const TUNING = {
   /** A climb waits until this over the accuracy (share) that it gains, ms: a switch has to be worth its price… */
   climbPriceMs: 30,
   /** …but not for longer than this, ms. */
-  climbDwellMostMs: 4000,
+  climbDwellMostMs: 3000,
   /** Least frames on a rung, and since the last jump of the slowdown, before a climb. */
   dwellFrames: 10,
   /** Frames whose latency is not believed after a switch, a gap, a reset or a change of visibility. */

@@ -1,6 +1,7 @@
 /** `npm run bench:control`: the controller over all traces, ladders, budgets and seeds, against oracle, baselines and gates. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -117,13 +118,14 @@ function draw(): void {
   }
 }
 
-/** Two processes share the cells; one process a cell would spend its time on starting and warming up. */
+/** As many processes as there are processors share the cells; more would spend their time on starting and warming up. */
 async function allCells(): Promise<Cell[]> {
   const names = LADDER_NAMES.flatMap((name) => BUDGETS.map((budgetMs) => `${name}@${budgetMs}`));
-  const halves = [0, 1].map((half) => names.filter((_, i) => i % 2 === half));
+  const count = Math.min(Math.max(2, availableParallelism()), names.length);
+  const shares = Array.from({ length: count }, (_, share) => names.filter((__, i) => i % count === share));
   const answers = await Promise.all(
-    halves.map((half) => {
-      const args = [...process.execArgv, fileURLToPath(import.meta.url), '--cells', half.join(','), '--seeds', options.seeds];
+    shares.map((share) => {
+      const args = [...process.execArgv, fileURLToPath(import.meta.url), '--cells', share.join(','), '--seeds', options.seeds];
       return new Promise<Cell[]>((resolve, reject) => {
         execFile(process.execPath, args, { maxBuffer: 1e8 }, (error, stdout) =>
           error ? reject(error) : resolve(JSON.parse(stdout) as Cell[]),

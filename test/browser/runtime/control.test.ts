@@ -108,12 +108,12 @@ describe('the profile', () => {
     const refined = new Promise<DeviceProfile>((resolve) => runtime.on('profile', resolve));
     const recording = runtime.record();
     const stop = runtime.watch(drawn());
-    const made = await refined;
+    const now = await refined;
     stop();
-    expect(made.source).toBe('refined');
-    expect(runtime.profile).toBe(made);
+    expect(now.source).toBe('refined');
+    expect(runtime.profile).toBe(now);
     const sum = (of: DeviceProfile) => of.routes.reduce((ms, { predictedMs }) => ms + predictedMs, 0);
-    expect(sum(made)).toBeLessThan(sum({ ...profile, routes }) / 2);
+    expect(sum(now)).toBeLessThan(sum({ ...profile, routes }) / 2);
     // It reaches the controller as an event, so the record replays.
     const again = replay(recording.stop().split('\n'));
     expect(again.events.some(({ type }) => type === 'ladder')).toBe(true);

@@ -126,6 +126,42 @@ describe('progressive loading', () => {
   });
 });
 
+describe('an abort before the first answer', () => {
+  // Tried again, because a busy machine may pause any process for longer than the bound.
+  it.each(['manifest', 'shards', 'check', 'measure'] as const)(
+    'in phase "%s" is over within 100 ms',
+    { retry: 3 },
+    async (phase) => {
+      const controller = new AbortController();
+      let abortedAt = Number.NaN;
+      const ended: number[] = [];
+      const call = load({
+        backend: 'webgpu',
+        signal: controller.signal,
+        worker() {
+          const worker = new Worker(new URL('../../../src/engine/worker.ts', import.meta.url), { type: 'module' });
+          const { terminate } = worker;
+          worker.terminate = () => {
+            ended.push(performance.now());
+            terminate.call(worker);
+          };
+          return worker;
+        },
+        onProgress(progress) {
+          if (progress.phase !== phase || controller.signal.aborted) return;
+          abortedAt = performance.now();
+          controller.abort();
+        },
+      });
+      expect(await codeOf(call)).toBe('aborted');
+      expect(performance.now() - abortedAt).toBeLessThan(100);
+      // Nothing of it goes on: its worker is gone, and with it the device.
+      expect(ended.length).toBeGreaterThan(0);
+      expect((ended[0] ?? Infinity) - abortedAt).toBeLessThan(100);
+    },
+  );
+});
+
 describe('the crash marker', () => {
   it('stands while a larger anchor loads, and is struck out after', async () => {
     const made = await load();

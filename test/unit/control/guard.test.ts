@@ -30,6 +30,7 @@ describe('the guard', () => {
     expect(shares.filter((share) => ours(share) < TUNING.jankFps).length).toBeLessThan(12);
     const raises = shares.flatMap((share, i) => (share > (shares[i - 1] ?? 1) ? [i] : []));
     expect(raises.length).toBeGreaterThan(1);
+    for (const i of raises) expect((shares[i] ?? 1) - (shares[i - 1] ?? 0)).toBeLessThan(TUNING.jankStep + 0.01);
     expect(seen.at(-1)?.patienceMs).toBeGreaterThan(TUNING.jankPatienceMs);
     expect(run(seen.at(-1) ?? NO_GUARD, 120, () => 60, 60_000).at(-1)?.share).toBe(1);
   });
