@@ -49,15 +49,13 @@ export function createLink(worker: Worker): Link {
   const remote = wrap<EngineApi>(worker);
   let dead: StitchError | undefined;
   let disposing: Promise<void> | undefined;
-  let kill: (error: StitchError) => void = () => {};
-  const death = new Promise<never>((_, reject) => {
-    kill = (error) => {
-      dead ??= error;
-      reject(dead);
-    };
-  });
-  // Death is reported through the calls it rejects.
-  death.catch(() => {});
+  /** Ends the calls that wait. A race against one promise of death would hold on to every call there ever was. */
+  const waiting = new Set<(error: StitchError) => void>();
+  const kill = (error: StitchError): void => {
+    dead ??= error;
+    for (const reject of waiting) reject(dead);
+    waiting.clear();
+  };
 
   worker.addEventListener('error', (event) => {
     event.preventDefault();
@@ -75,10 +73,17 @@ export function createLink(worker: Worker): Link {
 
   const call = async <T>(start: () => Promise<T>): Promise<T> => {
     if (dead !== undefined) throw dead;
+    let give: (error: StitchError) => void = () => {};
     try {
-      return await Promise.race([start(), death]);
+      return await new Promise<T>((resolve, reject) => {
+        give = reject;
+        waiting.add(give);
+        start().then(resolve, reject);
+      });
     } catch (error) {
       throw isWireError(error) ? fromWire(error) : asStitchError(error);
+    } finally {
+      waiting.delete(give);
     }
   };
   /** A call whose answer must come: a worker silent for `limitMs` counts as dead. */
@@ -132,8 +137,8 @@ export function createLink(worker: Worker): Link {
     dispose() {
       disposing ??= (async () => {
         if (dead === undefined) {
-          const bye = remote.dispose().catch(() => {});
-          await Promise.race([bye, death.catch(() => {}), new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
+          const bye = call(() => remote.dispose()).catch(() => {});
+          await Promise.race([bye, new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
           remote[releaseProxy]();
         }
         kill(new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().'));

@@ -41,7 +41,7 @@ const options = new Command('soak')
   .opts<Options>();
 
 /** Bytes that a heap may grow by, for what browsers cache lazily. */
-const HEAP_SLACK = 2e6;
+const HEAP_SLACK = 1e6;
 
 const breaches: string[] = [];
 const expectThat = (holds: boolean, what: string): void => {
