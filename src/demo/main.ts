@@ -1,6 +1,6 @@
 /** The live demo: one state, one render, wired to the public API and nothing else. */
 import { createBurner } from './load/burner';
-import { registerOffline } from './offline';
+import { changeVersion, registerOffline } from './offline';
 import { readParams } from './params';
 import { createPicture } from './picture';
 import { createSession } from './session';
@@ -17,6 +17,8 @@ import { createStatusView } from './ui/status';
 
 /** How long a button says that it has copied. */
 const COPIED_MS = 2000;
+
+await changeVersion();
 
 const base = document.baseURI;
 const params = readParams(location.search, base);

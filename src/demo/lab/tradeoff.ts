@@ -139,7 +139,10 @@ export function createTradeoff(actions: TradeoffActions): (state: State) => void
     }
     plot.append(live.group);
     wire(plot);
+    // Routes that arrive while somebody goes through the plot by keyboard must not take the focus away.
+    const hadFocus = document.activeElement !== null && document.activeElement === box.firstElementChild;
     box.replaceChildren(plot);
+    if (hadFocus) plot.focus({ preventScroll: true });
     pick(chosen);
     follow();
   };

@@ -71,7 +71,8 @@ describe('progressive loading', () => {
       expect(unlocked.length).toBeGreaterThan(1);
       expect(unlocked).toEqual(unlocked.toSorted((a, b) => a - b));
       expect(made.ladder.length).toBeGreaterThan(1);
-      // With such a budget a better route is taken as soon as there is one.
+      // With such a budget a better route is taken as soon as there is one, which may be after the last of them came.
+      for (let more = 0; switched.length === 0 && more < 100; more++) await made.classify(grey(24));
       expect(switched.length).toBeGreaterThan(0);
       expect(usesOnly('a')).not.toContain(made.route);
       const bytes = progress.map(({ bytesLoaded }) => bytesLoaded);
