@@ -17,7 +17,10 @@ export async function startBackend(kind: ReferenceBackend): Promise<void> {
   try {
     // tfjs refuses a second setWasmPaths after a failed start, so a known backend is not located again.
     if (!tf.findBackendFactory(kind)) await load(kind);
-    if (await tf.setBackend(kind)) return;
+    if (await tf.setBackend(kind)) {
+      if (kind === 'wasm') await (await import('./simd/register')).registerSimd();
+      return;
+    }
   } catch (error) {
     cause = error;
   }

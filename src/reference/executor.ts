@@ -11,7 +11,8 @@ import { createFrameReader } from '../input/pixels-of-frame';
 import { createResampler } from '../input/resample';
 import type { ReferenceBackend } from './backends';
 import { startBackend } from './backends';
-import { forward, forwardInPieces, linear } from './vit';
+import { useOnce } from './ops';
+import { forward, forwardInPieces } from './vit';
 import { WeightStore } from './weights';
 
 /**
@@ -42,16 +43,15 @@ class ReferenceExecutor implements Executor {
   }
 
   /**
-   * Widens the units' tensors to f32 in the backend's memory, and uses each matrix once: the WASM backend packs it for its SIMD
-   * kernels at its first use, and that must not fall into a frame. Errors: bundle-invalid, disposed.
+   * Widens the units' tensors to f32 in the backend's memory, ready for the first frame. Errors: bundle-invalid, disposed.
    */
   async addUnits(units: readonly string[], tensors: Tensors, pause?: Pause): Promise<void> {
     await this.#enter();
     this.#weights.add(units, tensors);
-    for (const { weight, bias } of this.#weights.linears(units)) {
+    for (const layer of this.#weights.linears(units)) {
       await pause?.();
       await this.#enter();
-      tf.tidy(() => void linear(tf.zeros([1, weight.shape[0]]), { weight, bias })); // [1, in] -> [1, out]
+      useOnce(layer);
     }
   }
 

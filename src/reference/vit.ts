@@ -1,20 +1,15 @@
 /**
- * The forward pass of one route in plain tfjs ops: the network as documentation, the oracle of the tests, and what runs where
+ * The forward pass of one route in tfjs ops: the network as documentation, the oracle of the tests, and what runs where
  * there is no real GPU. It follows timm's `VisionTransformer` (docs/bundle-format.md) and knows no backend.
  *
  * Letters in the shape comments: B images, S pixels a side, P patch, G = S / P patches a side, N = 1 + G² tokens, D dim,
- * H heads, d = D / H, M mlp, C classes.
- *
- * Every product is a plain 2-D `matMul` without transpose flags. tfjs' WASM backend computes only that form with SIMD
- * (XNNPACK); batched or flagged products fall to a scalar loop. That is why tokens of all images share one matrix [B·N, D] and
- * why attention goes head by head.
+ * H heads, M mlp, C classes. Tokens of all images share one matrix [B·N, D].
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Manifest, RouteSpec, VitConfig } from '../bundle/manifest';
 import { StitchError } from '../core/errors';
-import type { BlockWeights, EmbedWeights, HeadWeights, Linear, Norm, VitWeights } from './weights';
-
-type Triple = [tf.Tensor, tf.Tensor, tf.Tensor];
+import { attention, layerNorm, linear } from './ops';
+import type { BlockWeights, EmbedWeights, HeadWeights, VitWeights } from './weights';
 
 /**
  * Runs a route.
@@ -96,33 +91,9 @@ export function embed(pixels: tf.Tensor4D, weights: EmbedWeights, config: VitCon
 export function block(tokens: tf.Tensor2D, weights: BlockWeights, config: VitConfig, batch: number): tf.Tensor2D {
   return tf.tidy(() => {
     const qkv = linear(layerNorm(tokens, weights.norm1, config.eps), weights.qkv); // [B·N, D] -> [B·N, 3D]
-    const mixed = linear(attention(qkv, config.heads, batch), weights.proj); // [B·N, 3D] -> [B·N, D]
-    const attended = tf.add<tf.Tensor2D>(tokens, mixed); // [B·N, D]
-    const hidden = linear(layerNorm(attended, weights.norm2, config.eps), weights.fc1); // [B·N, D] -> [B·N, M]
-    return tf.add(attended, linear(gelu(hidden), weights.fc2)); // [B·N, M] -> [B·N, D]
-  });
-}
-
-/** Multi-head self-attention without its projections. [B·N, 3D] -> [B·N, D] */
-function attention(qkv: tf.Tensor2D, heads: number, batch: number): tf.Tensor2D {
-  return tf.tidy(() => {
-    const [rows, width] = qkv.shape;
-    const tokens = rows / batch;
-    const headDim = width / (3 * heads);
-    // One transpose for all heads: after it every query, key and value matrix is contiguous and cheap to cut out.
-    const split = tf.reshape(qkv, [batch, tokens, 3 * heads, headDim]); // [B·N, 3D] -> [B, N, 3H, d]
-    const turned = tf.transpose(split, [0, 2, 1, 3]); // -> [B, 3H, N, d]
-    const parts = tf.unstack(tf.reshape(turned, [batch * 3 * heads, tokens, headDim])); // -> [B·3H, N, d] -> B·3H × [N, d]
-    const images = Array.from({ length: batch }, (_, image) => {
-      const mixed = Array.from({ length: heads }, (_head, at) => {
-        const [query, key, value] = [0, 1, 2].map((kind) => parts[(image * 3 + kind) * heads + at]!) as Triple; // 3 × [N, d]
-        const scaled = tf.mul(query, 1 / Math.sqrt(headDim)); // [N, d]
-        const shares = tf.softmax(tf.matMul(scaled, tf.transpose(key))); // [N, d] · [d, N] -> [N, N], rows sum to 1
-        return tf.matMul(shares, value); // [N, N] · [N, d] -> [N, d]
-      });
-      return tf.concat(mixed, 1); // H × [N, d] -> [N, D]
-    });
-    return tf.concat(images, 0) as tf.Tensor2D; // B × [N, D] -> [B·N, D]
+    const attended = linear(attention(qkv, config.heads, batch), weights.proj, { residual: tokens }); // [B·N, 3D] -> [B·N, D]
+    const hidden = linear(layerNorm(attended, weights.norm2, config.eps), weights.fc1, { gelu: true }); // [B·N, D] -> [B·N, M]
+    return linear(hidden, weights.fc2, { residual: attended }); // [B·N, M] -> [B·N, D]
   });
 }
 
@@ -140,26 +111,6 @@ export function head(
   const cls = tf.reshape(tf.slice(images, [0, 0, 0], [batch, 1, dim]), [batch, dim]) as tf.Tensor2D; // -> [B, 1, D] -> [B, D]
   // A norm works token by token, so the class tokens alone are enough.
   return linear(finalNorm ? layerNorm(cls, weights.norm, eps) : cls, weights.fc); // [B, D] -> [B, C]
-}
-
-/** [rows, in] -> [rows, out] */
-export function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
-  return tf.fused.matMul({ a: x, b: weight, bias }) as tf.Tensor2D; // [rows, in] · [in, out] + [out] -> [rows, out]
-}
-
-/** Normalises each row to mean 0, variance 1, in two passes (no E[x²] - mean², which cancels). [rows, D] -> [rows, D] */
-export function layerNorm(x: tf.Tensor2D, { gain, bias }: Norm, eps: number): tf.Tensor2D {
-  return tf.tidy(() => {
-    const centred = tf.sub(x, tf.mean(x, 1, true)); // [rows, D] - [rows, 1] -> [rows, D]
-    const variance = tf.mean(tf.square(centred), 1, true); // [rows, D] -> [rows, 1]
-    const normal = tf.mul(centred, tf.rsqrt(tf.add(variance, eps))); // [rows, D] · [rows, 1] -> [rows, D]
-    return tf.add(tf.mul(normal, gain), bias); // [rows, D] · [D] + [D] -> [rows, D]
-  });
-}
-
-/** The exact GELU, x · Φ(x) = x / 2 · (1 + erf(x / √2)). Any shape. */
-export function gelu(x: tf.Tensor2D): tf.Tensor2D {
-  return tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)));
 }
 
 function present(tokens: tf.Tensor2D | undefined, route: RouteSpec): tf.Tensor2D {

@@ -1,8 +1,7 @@
 /**
  * The weights of a bundle as tfjs f32 tensors, by unit (docs/bundle-format.md, Units and shards).
  *
- * A linear layer is turned once, at load, from torch's [out, in] to the [in, out] that `matMul` takes without a transpose
- * flag: tfjs' WASM backend has its SIMD path (XNNPACK) for that form only, its WebGPU backend its vec4 path.
+ * A linear layer is turned once, at load, from torch's [out, in] to the form that the backend is fastest with.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Manifest } from '../bundle/manifest';
@@ -10,23 +9,10 @@ import { tensorToF32, type Tensors } from '../bundle/safetensors';
 import { StitchError } from '../core/errors';
 import { dequantizeRows } from '../model/int8';
 import { requiredTensors, type StoredTensor } from '../model/stored';
+import { linearOf, type Linear, type Norm } from './ops';
 
 /** Bundles hold F16; families in memory, before they are written, F32. */
 const FLOATS = ['F16', 'BF16', 'F32'] as const;
-
-/** y = x · weight + bias. */
-export interface Linear {
-  /** [in, out] */
-  readonly weight: tf.Tensor2D;
-  /** [out] */
-  readonly bias: tf.Tensor1D;
-}
-
-/** The affine part of a LayerNorm, both [dim]. */
-export interface Norm {
-  readonly gain: tf.Tensor1D;
-  readonly bias: tf.Tensor1D;
-}
 
 export interface EmbedWeights {
   /** [3 · patch², dim]; a patch is flattened channel, row, column. */
@@ -160,10 +146,7 @@ function read(manifest: Manifest, unit: string, tensors: Tensors): UnitWeights {
   const raw = new Map(stored.map((tensor) => [tensor.name, toTensor(tensor)]));
   const get = <T extends tf.Tensor>(name: string) => raw.get(`${unit}.${name}`) as T;
   const norm = (name: string): Norm => ({ gain: get(`${name}.weight`), bias: get(`${name}.bias`) });
-  const linear = (prefix: string): Linear => ({
-    weight: tf.transpose(get<tf.Tensor2D>(`${prefix}weight`)), // [out, in] -> [in, out]
-    bias: get(`${prefix}bias`),
-  });
+  const linear = (prefix: string): Linear => linearOf(tf.transpose(get<tf.Tensor2D>(`${prefix}weight`)), get(`${prefix}bias`)); // [out, in] -> [in, out]
   if (unit.startsWith('stitches.')) return linear('');
   if (unit.endsWith('.head')) return { norm: norm('norm'), fc: linear('fc.') };
   if (unit.endsWith('.embed')) {
@@ -172,10 +155,8 @@ function read(manifest: Manifest, unit: string, tensors: Tensors): UnitWeights {
     const pos = get<tf.Tensor2D>('pos');
     const [clsPos, patchPos] = tf.split(pos, [1, pos.shape[0] - 1], 0) as [tf.Tensor2D, tf.Tensor2D]; // [N, D] -> [1, D], [G², D]
     return {
-      proj: {
-        weight: tf.transpose(tf.reshape(filters, [dim, channels * patch * patch])), // [D, 3, P, P] -> [D, 3P²] -> [3P², D]
-        bias: get('proj.bias'),
-      },
+      // [D, 3, P, P] -> [D, 3P²] -> [3P², D]
+      proj: linearOf(tf.transpose(tf.reshape(filters, [dim, channels * patch * patch])), get('proj.bias')),
       cls: tf.add(clsPos, get('cls')), // [1, D] + [D] -> [1, D]
       pos: patchPos,
     };

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StitchError } from '../../../src/core/errors';
-import { forward, gelu, layerNorm } from '../../../src/reference/vit';
+import { gelu, layerNorm } from '../../../src/reference/ops';
+import { forward } from '../../../src/reference/vit';
 import { WeightStore } from '../../../src/reference/weights';
 import { expectClose, maxAbsError } from '../../support/close';
 import { readFixture } from './node-fixture';

@@ -48,7 +48,7 @@ describe('WeightStore', () => {
     // Element [out 5, in 3] of the file is [in 3, out 5] here; compare the sign and size of that one f16.
     const bits = half.getUint16((5 * 32 + 3) * 2, true);
     const value = (bits & 0x8000 ? -1 : 1) * 2 ** (((bits >> 10) & 31) - 15) * (1 + (bits & 1023) / 1024);
-    expectClose([(await fc1.weight.array())[3]![5]!], [value], 0, 'fc1 [3, 5]');
+    expectClose([((await fc1.weight.array()) as number[][])[3]![5]!], [value], 0, 'fc1 [3, 5]');
     store.dispose();
   });
 
