@@ -22,38 +22,34 @@ FORMAT = "running-stitch/1"
 BLOCK = {"norm1": "norm1", "qkv": "attn.qkv", "proj": "attn.proj", "norm2": "norm2", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
 
 
+AXES = {"cls_token": 2, "pos_embed": 1}
+"""Leading axes of length 1 that timm's tensors have and the format's have not."""
+
+
+def names(depth: int) -> list[tuple[str, str]]:
+    """(the format's name after `anchors.<id>.`, timm's) of every tensor of an anchor, in the format's order."""
+    pairs = [(f"blocks.{n}.{ours}", f"blocks.{n}.{timm}") for n in range(depth) for ours, timm in BLOCK.items()]
+    kinds = [(f"{ours}.{kind}", f"{timm}.{kind}") for ours, timm in [*pairs, ("head.norm", "norm"), ("head.fc", "head")]
+             for kind in ("weight", "bias")]
+    return [("embed.proj.weight", "patch_embed.proj.weight"), ("embed.proj.bias", "patch_embed.proj.bias"),
+            ("embed.cls", "cls_token"), ("embed.pos", "pos_embed"), *kinds]
+
+
 def anchor_tensors(name: str, state: dict[str, Tensor], depth: int) -> dict[str, np.ndarray]:
     """timm state dict of one anchor -> tensors by the format's names."""
-    def pick(key: str) -> np.ndarray:
-        return state[key].detach().float().cpu().numpy()
-
-    p = f"anchors.{name}."
-    out = {f"{p}embed.proj.weight": pick("patch_embed.proj.weight"), f"{p}embed.proj.bias": pick("patch_embed.proj.bias"),
-           f"{p}embed.cls": pick("cls_token").reshape(-1), f"{p}embed.pos": pick("pos_embed")[0]}
-    for n in range(depth):
-        for ours, timm in BLOCK.items():
-            for kind in ("weight", "bias"):
-                out[f"{p}blocks.{n}.{ours}.{kind}"] = pick(f"blocks.{n}.{timm}.{kind}")
-    for kind in ("weight", "bias"):
-        out[f"{p}head.norm.{kind}"] = pick(f"norm.{kind}")
-        out[f"{p}head.fc.{kind}"] = pick(f"head.{kind}")
+    out = {}
+    for ours, timm in names(depth):
+        value = state[timm].detach().float().cpu().numpy()
+        out[f"anchors.{name}.{ours}"] = value.reshape(value.shape[AXES.get(timm, 0) :])
     return out
 
 
 def anchor_state(name: str, tensors: dict[str, np.ndarray], depth: int) -> dict[str, Tensor]:
     """The inverse of `anchor_tensors`: a timm state dict, f32."""
-    def get(key: str) -> Tensor:
-        return torch.from_numpy(tensors[f"anchors.{name}.{key}"].astype(np.float32))
-
-    out = {"patch_embed.proj.weight": get("embed.proj.weight"), "patch_embed.proj.bias": get("embed.proj.bias"),
-           "cls_token": get("embed.cls")[None, None], "pos_embed": get("embed.pos")[None]}
-    for n in range(depth):
-        for ours, timm in BLOCK.items():
-            for kind in ("weight", "bias"):
-                out[f"blocks.{n}.{timm}.{kind}"] = get(f"blocks.{n}.{ours}.{kind}")
-    for kind in ("weight", "bias"):
-        out[f"norm.{kind}"] = get(f"head.norm.{kind}")
-        out[f"head.{kind}"] = get(f"head.fc.{kind}")
+    out = {}
+    for ours, timm in names(depth):
+        value = torch.from_numpy(tensors[f"anchors.{name}.{ours}"].astype(np.float32))
+        out[timm] = value.reshape((1,) * AXES.get(timm, 0) + value.shape)
     return out
 
 

@@ -1,6 +1,7 @@
 """What both training scripts share: processes, time budget, resolution schedule, EMA, evaluation, curves, checkpoints."""
 from __future__ import annotations
 
+import argparse
 import copy
 import csv
 import math
@@ -16,6 +17,29 @@ from torch import Tensor, nn
 
 import data
 from snnet import Family
+
+
+def training_arguments(doc: str | None, **defaults: float | str) -> argparse.ArgumentParser:
+    """A parser with what both training scripts take; `defaults` are those in which the scripts differ."""
+    ap = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--cache", type=Path, required=True, help="folder written by data.py")
+    ap.add_argument("--out", type=Path, required=True, help="folder for checkpoints and curves")
+    ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
+    ap.add_argument("--stages", help="share of budget : resolution")
+    ap.add_argument("--batch", type=int, default=128, help="per process and step")
+    ap.add_argument("--muon-lr", type=float, help="0: AdamW for everything")
+    ap.add_argument("--adam-lr", type=float)
+    ap.add_argument("--weight-decay", type=float, default=0.05)
+    ap.add_argument("--smoothing", type=float, default=0.05)
+    ap.add_argument("--min-scale", type=float, default=0.5, help="smallest crop area")
+    ap.add_argument("--ema", type=float, default=0.998)
+    ap.add_argument("--sync", type=float, default=0, help="seconds between averagings of the weights; 0: gradients, every step")
+    ap.add_argument("--seed", type=int)
+    ap.add_argument("--threads", type=int, default=1)
+    ap.add_argument("--eval-minutes", type=float)
+    ap.add_argument("--eval-images", type=int, default=1000)
+    ap.set_defaults(**defaults)
+    return ap
 
 
 def setup() -> tuple[int, int, torch.device]:

@@ -16,34 +16,18 @@ import torch.nn.functional as F
 
 import data
 from common import (Budget, Curve, Ema, Sync, autocast, cosine, evaluate, parse_stages, save_checkpoint, setup, stage_size,
-                    stop)
+                    stop, training_arguments)
 from optim import make_optimisers, restore, set_rate
 from vit import CONFIGS, ViT, init_weights, sample_patches
 
 
 def arguments() -> argparse.Namespace:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--cache", type=Path, required=True, help="folder written by data.py")
-    ap.add_argument("--out", type=Path, required=True, help="folder for checkpoints and curves")
+    ap = training_arguments(__doc__, stages="0:32,0.6:48,0.93:64", muon_lr=0.02, adam_lr=1.5e-3, seed=0, eval_minutes=4)
     ap.add_argument("--anchor", choices=CONFIGS, required=True)
     ap.add_argument("--start", type=Path, help="weights to begin with (grow.py), instead of from scratch")
     ap.add_argument("--name", help="file name of the run (default: the anchor)")
-    ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
-    ap.add_argument("--stages", default="0:32,0.6:48,0.93:64", help="share of budget : resolution")
-    ap.add_argument("--batch", type=int, default=128, help="per process")
-    ap.add_argument("--muon-lr", type=float, default=0.02, help="0: AdamW for everything")
-    ap.add_argument("--adam-lr", type=float, default=1.5e-3)
-    ap.add_argument("--weight-decay", type=float, default=0.05)
     ap.add_argument("--floor", type=float, default=0.005, help="last learning rate, as a share of the highest")
-    ap.add_argument("--smoothing", type=float, default=0.05)
-    ap.add_argument("--min-scale", type=float, default=0.5, help="smallest crop area")
-    ap.add_argument("--ema", type=float, default=0.998)
     ap.add_argument("--init", choices=["mimetic", "zero"], default="mimetic")
-    ap.add_argument("--sync", type=float, default=0, help="seconds between averagings of the weights; 0: gradients, every step")
-    ap.add_argument("--seed", type=int, default=0)
-    ap.add_argument("--threads", type=int, default=1)
-    ap.add_argument("--eval-minutes", type=float, default=4)
-    ap.add_argument("--eval-images", type=int, default=1000)
     return ap.parse_args()
 
 

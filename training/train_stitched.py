@@ -4,7 +4,8 @@
     python train_stitched.py --cache CACHE --out RUNS --minutes 35 --bundle BUNDLE
     torchrun --nproc-per-node 2 train_stitched.py …      (each process trains its own routes; --batch is per process)
 
-Starts from RUNS/family.init.pt (stitch.py), or from a bundle of any origin (its images: see data.py); writes RUNS/family.pt (resumed from when it exists) and RUNS/family.csv.
+Starts from RUNS/family.init.pt (stitch.py), or from a bundle of any origin (its images: see data.py); writes RUNS/family.pt
+(resumed from when it exists) and RUNS/family.csv.
 Routes are drawn uniformly, anchors included. By default the draws come in mirrored pairs (a route and its counterpart
 counted from the other end of the list sorted by cost): still uniform per draw, but every step costs about the same, so
 that processes do not wait for each other.
@@ -22,37 +23,22 @@ from torch import Tensor
 import data
 from bundle import family_of, read_bundle
 from common import (Budget, Curve, Ema, Sync, autocast, cosine, evaluate, parse_stages, save_checkpoint, setup, stage_size,
-                    stop)
+                    stop, training_arguments)
 from optim import make_optimisers, restore, set_rate
 from snnet import Family, route_macs
 
 
 def arguments() -> argparse.Namespace:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--cache", type=Path, required=True)
-    ap.add_argument("--out", type=Path, required=True)
+    ap = training_arguments(__doc__, stages="0:48,0.7:64", muon_lr=0.01, adam_lr=7e-4, seed=1, eval_minutes=6)
     ap.add_argument("--bundle", type=Path, help="start from this bundle instead of family.init.pt")
-    ap.add_argument("--minutes", type=float, required=True, help="whole budget, earlier parts of a resumed run included")
-    ap.add_argument("--stages", default="0:48,0.7:64", help="share of budget : resolution")
-    ap.add_argument("--batch", type=int, default=128, help="per process and step, shared by a pair of routes")
-    ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does")
+    ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does; else a pair "
+                    "shares the batch")
     ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing anchors only")
     ap.add_argument("--distill", type=float, default=0.0, help="weight of the hard label of the largest anchor")
     ap.add_argument("--inplace", type=float, default=0.0,
                     help="both routes of a pair see the same images, and the cheaper one learns the other's probabilities with "
                          "this weight (in-place distillation, Yu and Huang, ICCV 2019): no extra computation")
-    ap.add_argument("--muon-lr", type=float, default=0.01)
-    ap.add_argument("--adam-lr", type=float, default=7e-4)
     ap.add_argument("--stitch-lr", type=float, default=1.5e-3)
-    ap.add_argument("--weight-decay", type=float, default=0.05)
-    ap.add_argument("--smoothing", type=float, default=0.05)
-    ap.add_argument("--min-scale", type=float, default=0.5)
-    ap.add_argument("--ema", type=float, default=0.998)
-    ap.add_argument("--sync", type=float, default=0, help="seconds between averagings of the weights; 0: gradients, every step")
-    ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--threads", type=int, default=1)
-    ap.add_argument("--eval-minutes", type=float, default=6)
-    ap.add_argument("--eval-images", type=int, default=1000)
     return ap.parse_args()
 
 
