@@ -3,16 +3,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import plain from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import { registerFastSlices } from './wasm-slice';
 
 /**
- * Points tfjs at the binaries and mends its slices. Must run once, before the backend starts.
+ * Points tfjs at the binaries. Must run once, before the backend starts.
  *
  * The threaded binary is not used: tfjs 4.22 gives its matrix products no thread pool (batch_mat_mul_impl.cc passes null), so it
  * costs a third file and workers from blob URLs, which strict content security policies forbid, and gains nothing.
  */
 export function locateBinaries(): void {
-  registerFastSlices();
   // Relative to this module: inside a worker made from a blob, the page's base would be wrong.
   const at = (url: string) => new URL(url, import.meta.url).href;
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);

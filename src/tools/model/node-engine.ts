@@ -7,7 +7,6 @@ import { StitchError } from '../../core/errors';
 import { startBackend, type ReferenceBackend } from '../../reference/backends';
 import { linear } from '../../reference/ops';
 import { block, embed, forward, head } from '../../reference/vit';
-import { registerFastSlices } from '../../reference/wasm-slice';
 import { WeightStore } from '../../reference/weights';
 import type { FloatTensor } from './family';
 import { routeTree, type Branch, type Step, type TreeRoute } from './route-tree';
@@ -35,7 +34,6 @@ export async function startNodeBackend(wanted?: ReferenceBackend): Promise<Refer
 async function registerWasm(): Promise<void> {
   if (tf.findBackendFactory('wasm')) return;
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm'); // registers its flags too
-  registerFastSlices();
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(join(dirname(main), sep));
