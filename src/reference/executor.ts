@@ -47,7 +47,12 @@ class ReferenceExecutor implements Executor {
    */
   async addUnits(units: readonly string[], tensors: Tensors, pause?: Pause): Promise<void> {
     await this.#enter();
-    this.#weights.add(units, tensors);
+    for (const unit of units) {
+      for (const _ of this.#weights.addInPieces(unit, tensors)) {
+        await pause?.();
+        await this.#enter();
+      }
+    }
     for (const layer of this.#weights.linears(units)) {
       await pause?.();
       await this.#enter();

@@ -27,25 +27,32 @@ type Triple = [tf.Tensor, tf.Tensor, tf.Tensor];
 const has = (kernel: string): boolean => tf.getKernel(kernel, tf.getBackend()) !== undefined;
 
 /**
- * A linear layer in the form that the current backend is fastest with, from `weight` [in, out] and `bias` [out]; what is not used of
- * them stays the caller's.
+ * A linear layer in the form that the current backend is fastest with.
  *
  * Without the kernel every product is a plain 2-D `matMul` without transpose flags: tfjs' WASM backend computes only that form with
  * SIMD (XNNPACK), its WebGPU backend has its vec4 path for it.
+ * @param rows torch's layout, [out, in]
  */
-export function linearOf(weight: tf.Tensor2D, bias: tf.Tensor1D): Linear {
-  const [inner, out] = weight.shape;
-  if (!has(LINEAR)) return { weight, bias, out };
-  return tf.tidy(() => {
-    const count = Math.ceil(out / PANEL);
-    const missing = count * PANEL - out;
-    const wide = tf.pad(weight, [
-      [0, 0],
-      [0, missing],
-    ]); // [in, out] -> [in, 8P] // prettier-ignore
-    const columns = tf.reshape(wide, [inner, count, PANEL]) as tf.Tensor3D; // -> [in, P, 8]
-    return { weight: tf.transpose(columns, [1, 0, 2]), bias: tf.pad(bias, [[0, missing]]), out }; // -> [P, in, 8]
-  });
+export function linearOf(rows: Float32Array, bias: Float32Array): Linear {
+  const out = bias.length;
+  const inner = rows.length / out;
+  const inPanels = has(LINEAR);
+  // A plain matrix [in, out] is one panel as wide as it is.
+  const width = inPanels ? PANEL : out;
+  const count = Math.ceil(out / width);
+  const values = new Float32Array(count * inner * width);
+  for (let column = 0; column < out; column++) {
+    let to = Math.floor(column / width) * inner * width + (column % width);
+    const end = (column + 1) * inner;
+    for (let from = column * inner; from < end; from++, to += width) values[to] = rows[from]!;
+  }
+  const wide = new Float32Array(count * width);
+  wide.set(bias);
+  return {
+    weight: inPanels ? tf.tensor3d(values, [count, inner, width]) : tf.tensor2d(values, [inner, out]),
+    bias: tf.tensor1d(wide),
+    out,
+  };
 }
 
 /** tfjs' WASM backend packs a matrix at its first use, which is not to fall into a frame. */

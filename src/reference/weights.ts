@@ -49,6 +49,7 @@ export interface VitWeights {
 
 /** tfjs walks plain objects of tensors, but its type for them has no place for interfaces. */
 type Container = UnitWeights & tf.TensorContainerObject;
+type Layer = Linear | Norm | tf.Tensor2D;
 type UnitWeights = EmbedWeights | BlockWeights | HeadWeights | Linear;
 
 /** Owner of all weight tensors of one bundle. `dispose` frees every one. */
@@ -77,12 +78,27 @@ export class WeightStore implements VitWeights {
    * failing unit is kept.
    */
   add(units: readonly string[], tensors: Tensors): void {
-    for (const unit of units) {
-      if (this.#units.has(unit)) continue;
-      // A failure half-way through a unit must not leave its first tensors behind, hence the tidy around the whole unit.
-      const before = tf.memory().numBytes;
-      this.#units.set(unit, tf.tidy(() => read(this.#manifest, unit, tensors) as Container) as unknown as UnitWeights);
-      this.#bytes += tf.memory().numBytes - before;
+    for (const unit of units) for (const _ of this.addInPieces(unit, tensors));
+  }
+
+  /** The same for one unit, with a stop after each layer. Ended early, it frees what it made. Errors: as `add`. */
+  *addInPieces(unit: string, tensors: Tensors): Generator<undefined, void> {
+    if (this.#units.has(unit)) return;
+    const made: Layer[] = [];
+    let isWhole = false;
+    try {
+      const weights: Record<string, Layer> = {};
+      for (const [name, layer] of read(this.#manifest, unit, tensors)) {
+        weights[name] = layer;
+        made.push(layer);
+        yield;
+      }
+      // A stitch is a single layer.
+      this.#units.set(unit, (weights[''] ?? weights) as unknown as UnitWeights);
+      this.#bytes += made.flatMap(tensorsOf).reduce((sum, { size }) => sum + 4 * size, 0);
+      isWhole = true;
+    } finally {
+      if (!isWhole) tf.dispose(made.flatMap(tensorsOf));
     }
   }
 
@@ -140,38 +156,36 @@ function linearsOf(unit: UnitWeights): Linear[] {
   );
 }
 
-/** The tensors of one unit, checked and in the layout of the forward pass. Call inside a tidy: the raw ones are left to it. */
-function read(manifest: Manifest, unit: string, tensors: Tensors): UnitWeights {
-  const stored = requiredTensors(manifest, unit, tensors, FLOATS);
-  const raw = new Map(stored.map((tensor) => [tensor.name, toTensor(tensor)]));
-  const get = <T extends tf.Tensor>(name: string) => raw.get(`${unit}.${name}`) as T;
-  const norm = (name: string): Norm => ({ gain: get(`${name}.weight`), bias: get(`${name}.bias`) });
-  const linear = (prefix: string): Linear => linearOf(tf.transpose(get<tf.Tensor2D>(`${prefix}weight`)), get(`${prefix}bias`)); // [out, in] -> [in, out]
-  if (unit.startsWith('stitches.')) return linear('');
-  if (unit.endsWith('.head')) return { norm: norm('norm'), fc: linear('fc.') };
-  if (unit.endsWith('.embed')) {
-    const filters = get<tf.Tensor4D>('proj.weight');
-    const [dim, channels, patch] = filters.shape;
-    const pos = get<tf.Tensor2D>('pos');
-    const [clsPos, patchPos] = tf.split(pos, [1, pos.shape[0] - 1], 0) as [tf.Tensor2D, tf.Tensor2D]; // [N, D] -> [1, D], [G², D]
-    return {
-      // [D, 3, P, P] -> [D, 3P²] -> [3P², D]
-      proj: linearOf(tf.transpose(tf.reshape(filters, [dim, channels * patch * patch])), get('proj.bias')),
-      cls: tf.add(clsPos, get('cls')), // [1, D] + [D] -> [1, D]
-      pos: patchPos,
-    };
+const tensorsOf = (layer: Layer): tf.Tensor[] =>
+  [layer, ...Object.values(layer)].filter((value): value is tf.Tensor => value instanceof tf.Tensor);
+
+/** The layers of one unit by their field, checked, one at a time and in the form of the forward pass; a stitch's field is ''. */
+function* read(manifest: Manifest, unit: string, tensors: Tensors): Generator<[string, Layer]> {
+  const stored = new Map(requiredTensors(manifest, unit, tensors, FLOATS).map((tensor) => [tensor.name, tensor]));
+  const values = (name: string) => valuesOf(stored.get(`${unit}.${name}`)!);
+  const norm = (name: string): Norm => ({
+    gain: tf.tensor1d(values(`${name}.weight`)),
+    bias: tf.tensor1d(values(`${name}.bias`)),
+  });
+  const linear = (prefix: string): Linear => linearOf(values(`${prefix}weight`), values(`${prefix}bias`));
+  if (unit.startsWith('stitches.')) yield ['', linear('')];
+  else if (unit.endsWith('.head')) {
+    yield ['norm', norm('norm')];
+    yield ['fc', linear('fc.')];
+  } else if (unit.endsWith('.embed')) {
+    yield ['proj', linear('proj.')]; // [D, 3, P, P] read as [D, 3P²]
+    const cls = values('cls');
+    const dim = cls.length;
+    const pos = values('pos'); // [N, D]
+    yield ['cls', tf.tensor2d(cls.map((value, i) => value + pos[i]!), [1, dim])]; // prettier-ignore
+    yield ['pos', tf.tensor2d(pos.subarray(dim), [pos.length / dim - 1, dim])]; // [N, D] -> [G², D]
+  } else {
+    for (const name of ['norm1', 'norm2']) yield [name, norm(name)];
+    for (const name of ['qkv', 'proj', 'fc1', 'fc2']) yield [name, linear(`${name}.`)];
   }
-  return {
-    norm1: norm('norm1'),
-    qkv: linear('qkv.'),
-    proj: linear('proj.'),
-    norm2: norm('norm2'),
-    fc1: linear('fc1.'),
-    fc2: linear('fc2.'),
-  };
 }
 
 /** f32, whatever the shard holds. */
-function toTensor({ view, shape, int8 }: StoredTensor): tf.Tensor {
-  return tf.tensor(int8 === undefined ? tensorToF32(view) : dequantizeRows(int8), [...shape], 'float32');
+function valuesOf({ view, int8 }: StoredTensor): Float32Array {
+  return int8 === undefined ? tensorToF32(view) : dequantizeRows(int8);
 }

@@ -13,11 +13,9 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 /** [rows, columns], the same numbers on every backend. */
 const matrix = (rows: number, columns: number, seed: number, scale = 1) =>
-  tf.tensor2d(
-    Float32Array.from(normals(rows * columns, seed), (x) => x * scale),
-    [rows, columns],
-  );
-const list = (count: number, seed: number) => tf.tensor1d(Float32Array.from(normals(count, seed)));
+  tf.tensor2d(numbers(rows * columns, seed, scale), [rows, columns]);
+const numbers = (count: number, seed: number, scale = 1) => Float32Array.from(normals(count, seed), (x) => x * scale);
+const list = (count: number, seed: number) => tf.tensor1d(numbers(count, seed));
 
 /** What `compute` gives on the CPU backend, in plain ops, and on WASM, by kernels. */
 async function onBoth(compute: () => tf.Tensor) {
@@ -71,7 +69,7 @@ describe('kernels on WASM SIMD', () => {
       '%o',
       async ({ gelu = false, residual }) => {
         const both = await onBoth(() =>
-          linear(matrix(rows, inner, 1), linearOf(matrix(inner, out, 2, inner ** -0.5), list(out, 3)), {
+          linear(matrix(rows, inner, 1), linearOf(numbers(inner * out, 2, inner ** -0.5), numbers(out, 3)), {
             gelu,
             ...(residual && { residual: matrix(rows, out, 4) }),
           }),
@@ -84,7 +82,7 @@ describe('kernels on WASM SIMD', () => {
   it('the GELU is exact over its whole range', async () => {
     const x = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 100);
     const both = await onBoth(() =>
-      linear(tf.tensor2d(x, [4001, 1]), linearOf(tf.ones([1, 1]), tf.zeros([1])), { gelu: true }),
+      linear(tf.tensor2d(x, [4001, 1]), linearOf(Float32Array.of(1), Float32Array.of(0)), { gelu: true }),
     );
     expectClose(both, 3e-6);
     expect(both.found[0]).toBeCloseTo(0, 12);
@@ -121,7 +119,7 @@ describe('kernels on WASM SIMD', () => {
   it('a layer that was freed leaves nothing', async () => {
     await startBackend('wasm');
     const before = tf.memory().numBytes;
-    const layer = tf.tidy(() => linearOf(matrix(20, 30, 1), list(30, 2)) as unknown as tf.TensorContainerObject);
+    const layer = linearOf(numbers(600, 1), numbers(30, 2)) as unknown as tf.TensorContainerObject;
     expect(tf.memory().numBytes - before).toBe(4 * (20 * 32 + 32));
     tf.dispose(layer);
     expect(tf.memory().numBytes).toBe(before);

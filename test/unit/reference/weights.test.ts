@@ -38,6 +38,20 @@ describe('WeightStore', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  test('frees what it made of a unit when it is ended half-way', () => {
+    const before = tf.memory().numTensors;
+    const store = new WeightStore(manifest);
+    const { tensors } = shards.find(({ units }) => units.includes('anchors.a.blocks.0'))!;
+    const pieces = store.addInPieces('anchors.a.blocks.0', tensors);
+    pieces.next();
+    pieces.next();
+    expect(tf.memory().numTensors).toBeGreaterThan(before);
+    pieces.return();
+    expect(tf.memory().numTensors).toBe(before);
+    expect(store.has('anchors.a.blocks.0')).toBe(false);
+    expect(store.bytes).toBe(0);
+  });
+
   test('keeps linear layers as [in, out]', async () => {
     const store = new WeightStore(manifest);
     for (const { units, tensors } of shards) store.add(units, tensors);
