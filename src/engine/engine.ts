@@ -2,6 +2,7 @@
 import { type Bundle, openBundle } from '../bundle/open';
 import { asStitchError, StitchError } from '../core/errors';
 import { probeAdapter } from '../gpu/device';
+import { openKept } from '../core/kept';
 import { createGpuExecutor } from '../gpu/executor';
 import type { DeviceLoss, EngineApi, EngineFrame, EngineInfo, FrameResult, LoadRequest, RouteTiming } from './api';
 import { type Candidate, chooseExecutors } from './choose';
@@ -61,7 +62,7 @@ export function createEngine(): EngineApi {
 
   /** An executor with the first routes built and checked. Disposed again where that fails. */
   const start = async (candidate: Candidate, bundle: Bundle, request: LoadRequest, signal: AbortSignal) => {
-    const executor = await makeExecutor(candidate, bundle);
+    const executor = await makeExecutor(candidate, bundle, request.cache);
     try {
       signal.throwIfAborted();
       const { manifest } = bundle;
@@ -180,8 +181,8 @@ const abortedError = (cause?: unknown): StitchError => new StitchError('aborted'
 /** The fallback widens f16 to f32. */
 const bytesInMemory = (executor: Executor): number => (executor.kind === 'webgpu' ? 1 : 2);
 
-async function makeExecutor(candidate: Candidate, bundle: Bundle): Promise<Executor> {
-  if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest);
+async function makeExecutor(candidate: Candidate, bundle: Bundle, cache: boolean): Promise<Executor> {
+  if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest, openKept(cache));
   // A chunk of its own: pages with a GPU never fetch it.
   const { createReferenceExecutor } = await import('../reference/executor').catch((error: unknown) => {
     throw new StitchError(

@@ -4,17 +4,19 @@
  */
 import type { Manifest, RouteSpec } from '../bundle/manifest';
 import { asStitchError, StitchError } from '../core/errors';
+import { type Kept, openKept } from '../core/kept';
 import { TOP_K } from '../core/topk';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../engine/api';
 import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
-import { createVitFamily } from './families/vit';
+import { blockSizes, createVitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { bind, createPipelineCache, type Dispatch, newCounters } from './kernel';
 import { topKKernel } from './kernels/top-k';
 import { createPlanner, type Plan } from './plan';
 import { startTfBackend } from './tf';
+import { rowsFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -32,23 +34,31 @@ const READBACK_BYTES = 64;
 /** How long the news of a lost device may take on a busy machine. */
 const LOSS_MS = 2000;
 
-/** Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory. */
-export async function createGpuExecutor(manifest: Manifest): Promise<GpuExecutor> {
+/**
+ * `kept`: where the device's fastest kernels are found, or noted down once they were measured; default: they are not measured.
+ * Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory.
+ */
+export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKept(false)): Promise<GpuExecutor> {
   const handle = await requestDevice();
   try {
-    return await build(manifest, handle);
+    return await build(manifest, handle, kept);
   } catch (error) {
     handle.device.destroy();
     throw error;
   }
 }
 
-async function build(manifest: Manifest, { device, info, summary }: GpuHandle): Promise<GpuExecutor> {
+async function build(manifest: Manifest, { device, info, summary }: GpuHandle, kept: Kept): Promise<GpuExecutor> {
   const counters = newCounters();
   const tf = await startTfBackend(device, info);
   const pipelines = createPipelineCache(device, counters);
   const weights = createWeightStore(device, tf, counters);
-  const family = createVitFamily(manifest, (matrix) => weights.format(matrix));
+  const tuning = await tune(device, pipelines, summary, blockSizes(manifest), kept);
+  const family = createVitFamily(
+    manifest,
+    (matrix) => weights.format(matrix),
+    (size) => rowsFor(tuning, size),
+  );
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),
   );

@@ -155,6 +155,8 @@ export interface Runtime {
     readonly version: string;
     readonly license: string;
     readonly sources: readonly string[];
+    /** SHA-256 of the validated manifest, and so of everything in the bundle. */
+    readonly hash: string;
   };
   readonly inputSize: number;
   readonly labels: readonly string[];

@@ -46,7 +46,7 @@ function attempt(test: () => boolean): boolean {
   }
 }
 
-/** The constructor reads `type` only where it knows it; the URL is never fetched because the getter has run by then. */
+/** The constructor reads `type` only where it knows it, and before it finds that the address is none: nothing is fetched or refused. */
 function supportsModuleWorkers(): boolean {
   if (typeof Worker !== 'function') return false;
   let read = false;
@@ -57,9 +57,9 @@ function supportsModuleWorkers(): boolean {
     },
   };
   try {
-    new Worker('data:text/javascript,', options).terminate();
+    new Worker('http://[', options).terminate();
   } catch {
-    // A policy may refuse the URL; the option was read before that.
+    // As it must; the option was read before that.
   }
   return read;
 }

@@ -59,7 +59,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
 /** Where each library may be imported. Any other bare import in src is a mistake, but in tools. */
 const LIBRARIES: readonly { readonly name: RegExp; readonly homes: readonly RegExp[] }[] = [
   { name: /^comlink$/, homes: [/^src\/runtime\/link\.ts$/, /^src\/engine\/worker\.ts$/] },
-  { name: /^idb-keyval$/, homes: [/^src\/bundle\/store\.ts$/, /^src\/runtime\/profile-store\.ts$/] },
+  { name: /^idb-keyval$/, homes: [/^src\/bundle\/store\.ts$/, /^src\/core\/kept\.ts$/] },
   { name: /^react$/, homes: [/^src\/react\//] },
   { name: /^virtual:engine-worker$/, homes: [/^src\/embed\/start-worker\.ts$/] },
   // The umbrella package drags five times the bytes: never in what a page loads.

@@ -7,6 +7,7 @@ import type { AnchorSpec, Manifest } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
 import { scaleName } from '../../model/int8';
 import type { Kernel } from '../kernel';
+import type { Size } from '../tune';
 import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
 import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS, type WeightFormat } from '../kernels/gemm';
 
@@ -16,9 +17,6 @@ export interface Step {
   readonly bindings: readonly string[];
   readonly workgroups: number;
 }
-
-/** Rows of one GEMM invocation. One for the head, whose only row is the class token. */
-const GEMM_ROWS = 4;
 
 /** One query row an invocation: two are no faster on the software adapter and compile three times as long. */
 const ATTENTION_QUERIES = 1;
@@ -34,10 +32,31 @@ export interface VitFamily {
   stitch(id: string): Step;
 }
 
-/** `formatOf`: how a loaded matrix is packed. Embed, block, head and stitch are asked for only when their unit is loaded. */
-export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) => WeightFormat): VitFamily {
-  const { input, anchors, classes } = manifest;
-  const patch = anchors[0]?.config.patch ?? 0;
+const patchOf = ({ anchors }: Manifest): number => anchors[0]?.config.patch ?? 0;
+const tokensOf = (manifest: Manifest): number => 1 + (manifest.input.size / patchOf(manifest)) ** 2;
+
+/** The sizes of the linear layers in which the time goes, smallest anchor first. */
+export function blockSizes(manifest: Manifest): Size[] {
+  const m = tokensOf(manifest);
+  return manifest.anchors.flatMap(({ config: { dim, mlp } }) => [
+    { m, k: dim, n: 3 * dim },
+    { m, k: dim, n: mlp },
+    { m, k: mlp, n: dim },
+    { m, k: dim, n: dim },
+  ]);
+}
+
+/**
+ * `formatOf`: how a loaded matrix is packed; `rowsOf`: how many rows an invocation computes (gpu/tune.ts). Embed, block, head and
+ * stitch are asked for only when their unit is loaded.
+ */
+export function createVitFamily(
+  manifest: Manifest,
+  formatOf: (matrix: string) => WeightFormat,
+  rowsOf: (size: Size) => number,
+): VitFamily {
+  const { anchors, classes } = manifest;
+  const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
   if (patchLength % 4 !== 0 || anchors.some((a) => a.config.patch !== patch)) {
     throw new StitchError(
@@ -46,7 +65,7 @@ export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) =
       { patch },
     );
   }
-  const tokens = 1 + (input.size / patch) ** 2;
+  const tokens = tokensOf(manifest);
   const spec = (id: string): AnchorSpec => {
     const anchor = anchors.find((a) => a.id === id);
     if (anchor === undefined) throw new StitchError('bundle-invalid', `No anchor ${id} in the manifest.`, { anchor: id });
@@ -68,9 +87,10 @@ export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) =
   }
 
   /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
-  const gemm = (part: Omit<GemmShape, 'weights'>, linear: string, names: Record<string, string>): Step => {
+  const gemm = (part: Omit<GemmShape, 'weights' | 'rows'>, linear: string, names: Record<string, string>): Step => {
     const w = `${linear}.weight`;
-    const shape = { ...part, weights: formatOf(w) };
+    // The head has one row, the class token.
+    const shape = { ...part, weights: formatOf(w), rows: part.m === 1 ? 1 : rowsOf(part) };
     const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
     return {
       kernel: gemmKernel(shape),
@@ -78,7 +98,7 @@ export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) =
       workgroups: gemmWorkgroups(shape),
     };
   };
-  const base = { m: tokens, rows: GEMM_ROWS, epilogue: 'plain', stats: false } as const;
+  const base = { m: tokens, epilogue: 'plain', stats: false } as const;
 
   return {
     activations,
@@ -123,7 +143,7 @@ export function createVitFamily(manifest: Manifest, formatOf: (matrix: string) =
       const { dim, eps } = spec(anchor).config;
       const unit = `anchors.${anchor}.head`;
       // Only row 0, the class token, is computed.
-      return gemm({ ...base, m: 1, rows: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) }, `${unit}.fc`, {
+      return gemm({ ...base, m: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) }, `${unit}.fc`, {
         x: `@x.${anchor}`,
         moments: `@moments.${anchor}`,
         gamma: `${unit}.norm.weight`,
