@@ -62,7 +62,7 @@ def routes_table(manifest: dict) -> list[str]:
 def init_section(ls: dict, manifest: dict) -> str:
     stitched = [r["id"] for r in manifest["routes"] if len(r["path"]) > 1]
     rand, fit = ([ls[k][r]["top1"] for r in stitched] for k in ("random", "least_squares"))
-    anchors = " and ".join(f"{ls['random'][a['id']]['top1']:.2%} (`{a['id']}`)" for a in manifest["anchors"])
+    anchors = ", ".join(f"{ls['random'][a['id']]['top1']:.2%} (`{a['id']}`)" for a in manifest["anchors"])
     return INIT.format(n=ls["eval_images"], c=ls["calibration_images"], k=len(stitched), rm=sum(rand) / len(rand), rl=min(rand),
                        rh=max(rand), lm=sum(fit) / len(fit), ll=min(fit), lh=max(fit), anchors=anchors)
 

@@ -2,7 +2,7 @@
 
     python export.py --family RUNS/family.pt --labels DATA/labels.json --name photos --out ../public/models/photos
 
-Weights are rounded to f16. The check vectors are this PyTorch model's logits, f32 arithmetic on the rounded weights, for
+Weights are rounded to f16, or matrices to int8. The check vectors are this PyTorch model's logits, f32 arithmetic on the rounded weights, for
 two images made by formula. Accuracies are added afterwards by evaluate.py, the model card by card.py.
 """
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main() -> None:
     ap.add_argument("--name", required=True)
     ap.add_argument("--version", default="1.0.0")
     ap.add_argument("--group", type=int, default=3, help="blocks per shard")
+    ap.add_argument("--weights", choices=["f16", "int8"], default="f16", help="how matrices are stored")
     ap.add_argument("--check", nargs="+", default=None, help="routes of the check vectors")
     a = ap.parse_args()
     torch.set_num_threads(1)
@@ -79,7 +80,7 @@ def main() -> None:
                       input={"size": size, "crop": 1.0, "filter": "bilinear", "mean": mean, "std": std})
     common = dict(name=a.name, version=a.version, **origin, configs={n: (f"ViT width {c.dim}", c) for n, c in configs.items()},
                   stitches=stitches, routes=routes, tensors=family_tensors(family), group=a.group, check_image=image,
-                  check_routes=check)
+                  check_routes=check, weights=a.weights)
     write_bundle(a.out, **common, check_logits=np.zeros((len(check), len(image), configs[ids[0]].classes), np.float32))
     shipped = family_of(*read_bundle(a.out))  # what a reader gets: the rounded weights
     with torch.no_grad():
@@ -89,7 +90,7 @@ def main() -> None:
     manifest = write_bundle(a.out, **common, check_logits=logits)
     total = sum(s["bytes"] for s in manifest["shards"])
     print(f"{a.out}: {len(routes)} routes, {len(manifest['shards'])} shards, {total} bytes; logits std {logits.std():.2f}, "
-          f"rounding to f16 moves check logits by at most {apart:.1e}")
+          f"rounding to {a.weights} moves check logits by at most {apart:.1e}")
 
 
 if __name__ == "__main__":
