@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
@@ -21,13 +21,18 @@ const optimizeDeps = {
   ],
 };
 
-/** Puts the page's parts together: `<!-- include PATH -->` in index.html stands for that file, beside it. */
+/**
+ * Puts the pages' parts together: `<!-- include PATH -->` stands for that file, by its path from the page. A link with
+ * `data-page="NAME"` is the current one in the page of that name.
+ */
 const includes = (): Plugin => ({
   name: 'includes',
   transformIndexHtml: {
     order: 'pre',
     handler: (html, { filename }) =>
-      html.replaceAll(/<!-- include (\S+) -->/g, (_, path: string) => readFileSync(resolve(dirname(filename), path), 'utf8')),
+      html
+        .replaceAll(/<!-- include (\S+) -->/g, (_, path: string) => readFileSync(resolve(dirname(filename), path), 'utf8'))
+        .replaceAll(/ data-page="([^"]+)"/g, (_, page: string) => (page === basename(filename) ? ' aria-current="page"' : '')),
   },
 });
 
@@ -45,7 +50,7 @@ export default defineConfig({
     outDir: at('dist/site'),
     emptyOutDir: true,
     target: 'es2022',
-    rollupOptions: { input: [at('src/demo/index.html')] },
+    rollupOptions: { input: ['index', 'bench', 'parity'].map((page) => at(`src/demo/${page}.html`)) },
   },
   worker: { format: 'es' },
   optimizeDeps,

@@ -2,7 +2,7 @@
  * `npm run size`: gzip sizes of the built JavaScript, against size-budget.json.
  *
  * The package (dist/lib): each entry with its static imports, the runtime that the first call fetches, the worker, and the script
- * build. The demo (dist/site): what its page and workers load. Both are read from the built files themselves; what is only reached
+ * build. The demo (dist/site): what each page and its workers load. Both are read from the built files themselves; what is only reached
  * through `import()` (the fallback executor with tfjs' own kernels) is listed apart, and .wasm files too.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -69,15 +69,15 @@ function readBuild(site) {
     const resolved = Object.entries(links).map(([kind, targets]) => [kind, targets.map(found).filter(Boolean)]);
     scripts.set(path, { gzip: gzipSync(bytes, { level: 9 }).length, links: Object.fromEntries(resolved) });
   }
-  const pages = paths.filter((path) => path.endsWith('.html'));
-  const entries = pages.flatMap((page) => {
-    const html = readFileSync(join(site, page), 'utf8');
-    const sources = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"/g)].map(([, src]) => src);
-    return sources
-      .map((src) => posix.join(src.startsWith('/') ? '.' : posix.dirname(page), src))
-      .filter((one) => known.has(one));
-  });
-  return { scripts, entries, wasm: paths.filter((path) => path.endsWith('.wasm')) };
+  const pages = paths
+    .filter((path) => path.endsWith('.html'))
+    .map((page) => {
+      const html = readFileSync(join(site, page), 'utf8');
+      const sources = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"/g)].map(([, src]) => src);
+      const entries = sources.map((src) => posix.join(src.startsWith('/') ? '.' : posix.dirname(page), src));
+      return { page, entries: entries.filter((one) => known.has(one)) };
+    });
+  return { scripts, pages, wasm: paths.filter((path) => path.endsWith('.wasm')) };
 }
 
 /** Everything reached from these scripts by static imports. */
@@ -108,11 +108,11 @@ function check(title, bytes, budget) {
 function open(folder, command) {
   const path = join(ROOT, folder);
   if (!existsSync(path)) throw new Error(`no folder ${folder}: run \`${command}\` first`);
-  const { scripts, entries, wasm } = readBuild(path);
+  const { scripts, pages, wasm } = readBuild(path);
   const sum = (paths) => [...paths].reduce((total, one) => total + scripts.get(one).gzip, 0);
   return {
     scripts,
-    entries,
+    pages,
     sum,
     reach: (from) => closure(scripts, from),
     follow: (paths, kind) => [...paths].flatMap((one) => scripts.get(one).links[kind]),
@@ -150,27 +150,31 @@ function measurePackage() {
 }
 
 function measureSite() {
-  const { scripts, entries, sum, reach, follow, list, listWasm } = open('dist/site', 'npm run build');
-  if (entries.length === 0) throw new Error('no page with a script in dist/site: run `npm run build` first');
+  const { scripts, pages, sum, reach, follow, list, listWasm } = open('dist/site', 'npm run build');
+  const counted = new Set();
   console.log('the demo');
-  // The runtime comes with the page's first call; the demo makes it at once.
-  const start = reach(entries);
-  const runtime = follow(start, 'lazy').filter((path) => /\bruntime-/.test(path));
-  const page = reach([...start, ...runtime]);
-  const worker = reach(follow(page, 'worker'));
-  if (worker.size === 0) throw new Error('no worker was found behind the page');
-  list('page', [...page]);
-  list(
-    'worker',
-    [...worker].filter((path) => !page.has(path)),
-  );
-  const counted = new Set([...page, ...worker]);
+  for (const { page, entries } of pages) {
+    if (entries.length === 0) throw new Error(`dist/site/${page} loads no script: run \`npm run build\` first`);
+    // The runtime comes with the page's first call.
+    const start = reach(entries);
+    const own = reach([...start, ...follow(start, 'lazy').filter((path) => /\bruntime-/.test(path))]);
+    const worker = reach(follow(own, 'worker'));
+    if (worker.size === 0) throw new Error(`no worker was found behind dist/site/${page}`);
+    list(page, [...own]);
+    list(
+      'worker',
+      [...worker].filter((path) => !own.has(path)),
+    );
+    const loaded = new Set([...own, ...worker]);
+    for (const path of loaded) counted.add(path);
+    check(`${page} and worker`, sum(loaded), BUDGETS.demo);
+  }
+  if (pages.length === 0) throw new Error('no page in dist/site: run `npm run build` first');
   list(
     'only on demand (not in the budget)',
     [...scripts.keys()].filter((path) => !counted.has(path)),
   );
   listWasm();
-  check('page and worker', sum(counted), BUDGETS.demo);
 }
 
 try {

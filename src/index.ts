@@ -4,6 +4,7 @@ export { checkSupport } from './runtime/support';
 export { storage } from './runtime/storage';
 export { explain as explainDecision } from './control/explain';
 export { ERROR_CODES, StitchError } from './core/errors';
+export { VERSION } from './core/version';
 export type { SupportReport } from './runtime/support';
 export type { StitchStorage, StorageUsage } from './runtime/storage';
 export type { ErrorCode, ErrorDetail } from './core/errors';

@@ -1,25 +1,25 @@
 /** The live demo: one state, one render, wired to the public API and nothing else. */
 import { createBurner } from './load/burner';
-import { changeVersion, registerOffline } from './offline';
+import { changeVersion } from './offline';
 import { readParams } from './params';
 import { createPicture } from './picture';
 import { createSession } from './session';
+import { createShell } from './shell/shell';
 import { initialState } from './state';
 import type { State } from './state';
 import { createArrivals } from './ui/arrivals';
 import { createChart } from './ui/chart';
 import { createControls } from './ui/controls';
-import { byId, setText } from './ui/dom';
+import { copyText } from './ui/copy';
+import { byId, whenChanged } from './ui/dom';
 import { createLadderPicture } from './ui/ladder';
 import { createLog } from './ui/log';
 import { createStageView } from './ui/stage';
 import { createStatusView } from './ui/status';
 
-/** How long a button says that it has copied. */
-const COPIED_MS = 2000;
-
 await changeVersion();
 
+const kept = createShell();
 const base = document.baseURI;
 const params = readParams(location.search, base);
 const calmly = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -93,6 +93,9 @@ const views = {
   arrivals: createArrivals((anchor) => void session.loadMore(anchor)),
 };
 
+/** Weights arrive until the load is complete. */
+const countKept = whenChanged(() => void kept.refresh());
+
 /** The workbench comes as a chunk of its own; the classifier runs without it. */
 let lab: (state: State) => void = () => {};
 
@@ -109,6 +112,7 @@ function render(): void {
   views.log.render(state.log);
   views.arrivals(state);
   lab(state);
+  countKept(state.phase, state.complete);
   // A network that has stopped cannot be slowed down; the load must not go on unseen.
   if (state.phase === 'error' && state.load.kind !== 'off') burner.stop();
 }
@@ -120,7 +124,8 @@ function burn(on: boolean): void {
 
 byId('cancel', HTMLButtonElement).addEventListener('click', () => session.cancel());
 byId('retry', HTMLButtonElement).addEventListener('click', () => void session.load());
-byId('diagnostics', HTMLButtonElement).addEventListener('click', ({ currentTarget }) => void copyDiagnostics(currentTarget));
+const diagnostics = byId('diagnostics', HTMLButtonElement);
+diagnostics.addEventListener('click', () => void copyDiagnostics(diagnostics));
 // A load left on in a tab that nobody sees would only eat the battery.
 document.addEventListener('visibilitychange', () => document.hidden && state.load.kind !== 'off' && burner.stop());
 wireFiles();
@@ -132,7 +137,6 @@ link.search = query.toString();
 // Opening a source clears what was said before; a mistake in the address is said beside what the source has to say.
 void picture.choose(firstSource()).then(() => change({ notice: [params.complaint, state.notice].filter(Boolean).join(' ') }));
 void session.load();
-void registerOffline();
 render();
 import('./lab/lab').then(
   ({ createLab }) => {
@@ -181,14 +185,7 @@ function wireFiles(): void {
   });
 }
 
-async function copyDiagnostics(button: EventTarget | null): Promise<void> {
+async function copyDiagnostics(button: HTMLButtonElement): Promise<void> {
   const text = JSON.stringify(await session.diagnostics(), null, 2);
-  try {
-    await navigator.clipboard.writeText(text);
-    if (!(button instanceof HTMLButtonElement)) return;
-    setText(button, 'Copied');
-    setTimeout(() => setText(button, 'Copy diagnostics'), COPIED_MS);
-  } catch {
-    change({ notice: 'The browser did not allow copying.' });
-  }
+  if (!(await copyText(button, text))) change({ notice: 'The browser did not allow copying.' });
 }

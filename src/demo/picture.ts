@@ -1,5 +1,5 @@
 /** Which source is on the stage: switching, falling back, pausing. The newest wish wins, however long the older one takes. */
-import { SourceError, closeVideo, fetchPhotos, showCamera, showImage, showVideo, whenCameraEnds } from './sources';
+import { SourceError, closeVideo, fetchPhotos, photoUrl, showCamera, showImage, showVideo, whenCameraEnds } from './sources';
 import type { SourceKind, State } from './state';
 
 export interface PictureHost {
@@ -64,7 +64,7 @@ export function createPicture(host: PictureHost): Picture {
       if (get().photos.length === 0) change({ photos: await fetchPhotos(base) });
       const photo = get().photos[index] ?? get().photos[0];
       if (photo === undefined) throw new SourceError('There are no sample photos on this site.');
-      await showImage(still, new URL(`samples/${photo.file}`, base).href, photo.title, stale);
+      await showImage(still, photoUrl(photo, base), photo.title, stale);
       return { showing: 'still', photo: index, sourceTitle: `${photo.title}. ${photo.author}, ${photo.licence}.` };
     });
 

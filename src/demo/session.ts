@@ -1,5 +1,5 @@
 /** One runtime at a time: load, cancel, load again, and turn its events into state. */
-import { StitchError, createRuntime } from '../index';
+import { StitchError, VERSION, checkSupport, createRuntime, storage } from '../index';
 import type {
   BackendChoice,
   Budget,
@@ -14,6 +14,7 @@ import { describe, listen } from './events';
 import type { State } from './state';
 import { describeTrouble } from './troubles';
 import { niceBudget } from './ui/scale';
+import { whenFree } from './when-free';
 
 export interface SessionHost {
   readonly backend: BackendChoice;
@@ -44,9 +45,6 @@ export interface Session {
   diagnostics(): Promise<unknown>;
 }
 
-const BUSY_RETRIES = 20;
-const BUSY_PAUSE_MS = 150;
-
 export function createSession(host: SessionHost): Session {
   const { get, change } = host;
   let runtime: Runtime | null = null;
@@ -68,19 +66,6 @@ export function createSession(host: SessionHost): Session {
   const fail = (error: unknown) => {
     change({ phase: 'error', trouble: describeTrouble(error), loaded: null, result: null, snapshot: null, route: '' });
     void release();
-  };
-
-  /** Tries again while the last frame is still being answered, as long as it is wanted. */
-  const whenFree = async <T>(act: () => Promise<T>, isWanted: () => boolean): Promise<T | undefined> => {
-    for (let tries = 1; isWanted(); tries++) {
-      try {
-        return await act();
-      } catch (error) {
-        if (describeTrouble(error).code !== 'busy' || tries >= BUSY_RETRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
-      }
-    }
-    return undefined;
   };
 
   /** A paused source still gets its answer: once for every new picture. */
@@ -244,10 +229,17 @@ export function createSession(host: SessionHost): Session {
     },
     async diagnostics() {
       const { loaded, route, mode, budgetMs, energy, snapshot, trouble, load, log } = get();
-      const stats = await runtime?.stats().catch(() => null);
+      const [stats, support, kept] = await Promise.all([
+        runtime?.stats().catch(() => null),
+        checkSupport(),
+        storage.usage().catch((error: unknown) => describeTrouble(error)),
+      ]);
       return {
+        version: VERSION,
         at: new Date().toISOString(),
         userAgent: navigator.userAgent,
+        support,
+        storage: kept,
         loaded,
         check: runtime?.check,
         route,

@@ -17,6 +17,18 @@ export async function fetchPhotos(base: string): Promise<readonly Photo[]> {
   return photos;
 }
 
+/** A sample photo on a canvas of its own. */
+export async function openPhoto(photo: Photo | undefined, base: string): Promise<HTMLCanvasElement> {
+  if (photo === undefined) throw new SourceError('There are no sample photos on this site.');
+  const canvas = document.createElement('canvas');
+  await showImage(canvas, photoUrl(photo, base), photo.title, () => false);
+  return canvas;
+}
+
+export function photoUrl({ file }: Photo, base: string): string {
+  return new URL(`samples/${file}`, base).href;
+}
+
 /** Decodes an image and draws it into the canvas, scaled down where it is very large; a stale one is not drawn. */
 export async function showImage(canvas: HTMLCanvasElement, url: string, name: string, isStale: () => boolean): Promise<void> {
   const image = new Image();

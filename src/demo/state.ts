@@ -77,12 +77,7 @@ export type PlaybackState =
 /** What a loaded bundle and its runtime say about themselves. */
 export interface Loaded {
   readonly device: DeviceInfo;
-  readonly bundle: {
-    readonly name: string;
-    readonly version: string;
-    readonly license: string;
-    readonly sources: readonly string[];
-  };
+  readonly bundle: Runtime['bundle'];
   readonly inputSize: number;
   readonly classes: number;
   readonly anchors: readonly AnchorInfo[];

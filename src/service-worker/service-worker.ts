@@ -55,11 +55,12 @@ worker.addEventListener('fetch', (event) => {
   else if (request.mode === 'navigate') event.respondWith(fetch(request).catch(() => fromShell(urlOf('index.html'), request)));
 });
 
-/** The file behind an address: without query and hash, and `index.html` for a folder. */
+/** The file behind an address: without query and hash, `index.html` for a folder, and a page's name without its ending. */
 function pageOf(request: Request): string {
   const url = new URL(request.url);
-  const path = request.mode === 'navigate' && url.pathname.endsWith('/') ? `${url.pathname}index.html` : url.pathname;
-  return url.origin + path;
+  const address = url.origin + url.pathname;
+  if (request.mode !== 'navigate' || shell.has(address)) return address;
+  return address.endsWith('/') ? `${address}index.html` : `${address}.html`;
 }
 
 /** All files or none: a version with a hole is no version. What has its hash in its name is taken over from the last one. */

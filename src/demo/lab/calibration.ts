@@ -1,7 +1,8 @@
 /** Measuring the device by hand: the button, what came out of it against what was expected, and the table of all routes. */
 import type { RouteCost } from '../../index';
 import type { CalibrationState, Loaded, State } from '../state';
-import { byId, make, setHidden, setText, svg, whenChanged } from '../ui/dom';
+import { byId, setHidden, setText, svg, whenChanged } from '../ui/dom';
+import { bodyRow } from '../ui/table';
 import { ms, percent } from '../ui/words';
 import { label, line, logAxis, onWidth, spaced } from './plot';
 import { macsWords } from './routes';
@@ -208,8 +209,6 @@ function errorText({ measuredMs, predictedMs }: Pick<Measured, 'measuredMs' | 'p
 
 function row(cost: RouteCost, loaded: Loaded | null): HTMLTableRowElement {
   const route = loaded?.routes.find(({ id }) => id === cost.route);
-  const head = make('th', '', cost.route);
-  head.scope = 'row';
   const onLadder = loaded?.ladder.some(({ id }) => id === cost.route) === true;
   const cells = [
     ms(cost.predictedMs),
@@ -218,6 +217,6 @@ function row(cost: RouteCost, loaded: Loaded | null): HTMLTableRowElement {
     route?.top1 === undefined ? '–' : percent(route.top1, 1),
     route === undefined ? '–' : macsWords(route.macs),
     onLadder ? 'yes' : 'no',
-  ].map((text) => make('td', '', text));
-  return make('tr', onLadder ? 'on-ladder' : '', head, ...cells);
+  ];
+  return bodyRow({ head: cost.route, cells, className: onLadder ? 'on-ladder' : '' });
 }

@@ -2,7 +2,7 @@
 import type { Runtime } from '../../index';
 import type { State } from '../state';
 import { byId, setHidden, setText } from './dom';
-import { megabytes } from './words';
+import { sizeText } from './words';
 
 type Tier = Runtime['tiers'][number];
 
@@ -32,12 +32,12 @@ export function createArrivals(load: (anchor: string) => void): (state: State) =
       bar.value = progress.bytesLoaded;
       setText(
         text,
-        `Larger networks are still arriving: ${megabytes(progress.bytesLoaded)} of ${megabytes(progress.bytesTotal)}.`,
+        `Larger networks are still arriving: ${sizeText(progress.bytesLoaded)} of ${sizeText(progress.bytesTotal)}.`,
       );
     } else if (left !== undefined) {
       anchor = left.anchor;
       const why = left.limit === undefined ? '' : ` ${REASONS[left.limit]}`;
-      setText(text, `${left.anchor} was left out${why} (${megabytes(left.bytes)}).`);
+      setText(text, `${left.anchor} was left out${why} (${sizeText(left.bytes)}).`);
       setText(button, `Load ${left.anchor}`);
     }
   };

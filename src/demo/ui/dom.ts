@@ -1,9 +1,9 @@
-/** The few DOM helpers this page needs. Text goes in as text, never as HTML. */
+/** The few DOM helpers the pages need. Text goes in as text, never as HTML. */
 
-/** The element with this id; a missing or different one is a mistake in index.html. */
+/** The element with this id; a missing or different one is a mistake in the page. */
 export function byId<T extends Element>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`index.html has no ${type.name} #${id}`);
+  if (!(found instanceof type)) throw new Error(`this page has no ${type.name} #${id}`);
   return found;
 }
 

@@ -1,6 +1,7 @@
 /** The picture, what the network sees of it, and what it says. */
 import type { SourceKind, State } from '../state';
 import { byId, calm, make, setAttribute, setHidden, setText, whenChanged } from './dom';
+import { markThumb, showThumbs } from './thumbs';
 import { percent, shortLabel } from './words';
 
 export interface StageActions {
@@ -40,22 +41,7 @@ export function createStageView(actions: StageActions): StageView {
   }
   play.addEventListener('click', () => actions.play(current?.playing !== true));
 
-  const renderPhotos = whenChanged(() => {
-    const list = current?.photos ?? [];
-    photos.replaceChildren(
-      ...list.map((photo, index) => {
-        const image = make('img', '');
-        image.src = `samples/${photo.file}`;
-        image.alt = photo.title;
-        image.loading = 'lazy';
-        const button = make('button', 'thumb', image);
-        button.type = 'button';
-        button.title = photo.title;
-        button.addEventListener('click', () => actions.choosePhoto(index));
-        return button;
-      }),
-    );
-  });
+  const renderPhotos = whenChanged(() => showThumbs(photos, current?.photos ?? [], actions.choosePhoto));
 
   const answer = createAnswer();
   const preview = createPreview(video, still);
@@ -76,7 +62,7 @@ export function createStageView(actions: StageActions): StageView {
       setText(notice, state.notice);
       renderPhotos(state.photos);
       setHidden(photos, source !== 'photos');
-      [...photos.children].forEach((button, index) => setAttribute(button, 'aria-pressed', String(index === state.photo)));
+      markThumb(photos, state.photo);
       answer(state);
       preview(state);
     },

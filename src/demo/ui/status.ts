@@ -1,5 +1,6 @@
 /** Loading, trouble, figures and the small print. */
 import type { Params } from '../params';
+import { createTroublePanel } from '../shell/trouble';
 import type { State } from '../state';
 import { byId, calm, setHidden, setText } from './dom';
 import { targetText } from './target';
@@ -13,12 +14,9 @@ export function createStatusView(params: Pick<Params, 'isDefaultBundle' | 'bundl
   const loading = byId('loading', HTMLElement);
   const progress = byId('progress', HTMLProgressElement);
   const progressLine = byId('progress-text', HTMLParagraphElement);
-  const trouble = byId('trouble', HTMLElement);
+  const showTrouble = createTroublePanel();
   const text = (id: string) => byId(id, HTMLElement);
   const parts = {
-    title: text('trouble-title'),
-    message: text('trouble-message'),
-    hint: text('trouble-hint'),
     withoutGpu: text('without-gpu'),
     executor: text('executor'),
     reason: text('executor-reason'),
@@ -48,11 +46,7 @@ export function createStatusView(params: Pick<Params, 'isDefaultBundle' | 'bundl
       document.documentElement.dataset['complete'] = String(state.complete);
       setHidden(loading, phase !== 'loading');
       if (phase === 'loading') renderProgress(state, progress, progressLine);
-      setHidden(trouble, state.trouble === null);
-      setText(parts.title, state.trouble?.title ?? '');
-      setText(parts.message, state.trouble?.message ?? '');
-      setHidden(parts.message, !state.trouble?.message);
-      setText(parts.hint, state.trouble?.hint ?? '');
+      showTrouble(state.trouble);
       setHidden(parts.withoutGpu, state.trouble?.offerFallback !== true);
 
       const waiting = phase === 'loading' ? 'Choosing an executor…' : 'Nothing runs';

@@ -1,5 +1,5 @@
 /** Numbers and names as the page writes them. */
-import type { BatteryState, ExecutorKind, LoadProgress } from '../../index';
+import type { AdapterSummary, BatteryState, ExecutorKind, LoadProgress, StorageUsage } from '../../index';
 
 export function ms(value: number): string {
   if (!Number.isFinite(value)) return '…';
@@ -10,8 +10,9 @@ export function percent(share: number, digits = 0): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
 
-/** Decimal megabytes, as browsers and download pages count them. */
-export function megabytes(bytes: number): string {
+/** Decimal megabytes and gigabytes, as browsers and download pages count them. */
+export function sizeText(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
   return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }
 
@@ -20,6 +21,11 @@ export const EXECUTOR_NAMES: Readonly<Record<ExecutorKind, string>> = {
   wasm: 'WebAssembly on the CPU',
   cpu: 'JavaScript on the CPU',
 };
+
+/** For the heads of columns. */
+export function shortName(kind: ExecutorKind): string {
+  return EXECUTOR_NAMES[kind].replace(' on the CPU', '');
+}
 
 /** Class names of ImageNet list synonyms; the first is what people say. */
 export function shortLabel(label: string): string {
@@ -38,8 +44,8 @@ const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
 export function progressText(progress: LoadProgress): string {
   const { phase, bytesLoaded, bytesTotal, bytesFromCache } = progress;
   if (bytesTotal <= 0) return `${PHASES[phase]}…`;
-  const stored = bytesFromCache > 0 ? `, ${megabytes(bytesFromCache)} of it already on this device` : '';
-  return `${PHASES[phase]}… ${megabytes(bytesLoaded)} of ${megabytes(bytesTotal)}${stored}`;
+  const stored = bytesFromCache > 0 ? `, ${sizeText(bytesFromCache)} of it already on this device` : '';
+  return `${PHASES[phase]}… ${sizeText(bytesLoaded)} of ${sizeText(bytesTotal)}${stored}`;
 }
 
 export function batteryText(battery: BatteryState): string {
@@ -51,4 +57,27 @@ export function batteryText(battery: BatteryState): string {
 export function clock(at: number): string {
   const seconds = Math.floor(at / 1000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+/** What the library keeps, of what it may. */
+export function keptText({ shards, bytes, quotaBytes, persisted }: StorageUsage): string {
+  if (shards === 0) return 'No networks are kept on this device.';
+  const quota = quotaBytes === undefined ? '' : `; the browser grants this site ${sizeText(quotaBytes)}`;
+  const promise = persisted === true ? ' and has promised not to drop them' : '';
+  return `Networks kept on this device: ${sizeText(bytes)} in ${shards} files${quota}${promise}.`;
+}
+
+/** What the browser tells of the GPU. */
+export function adapterText(adapter: AdapterSummary): string {
+  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(' ') || 'unnamed';
+  return adapter.software ? `${name} (software)` : name;
+}
+
+/** "about 40 s left", in steps that do not flicker. */
+export function leftText(leftMs: number): string {
+  const seconds = leftMs / 1000;
+  if (seconds < 2) return 'almost done';
+  if (seconds < 20) return `about ${Math.round(seconds)} s left`;
+  if (seconds < 100) return `about ${Math.round(seconds / 5) * 5} s left`;
+  return `about ${Math.round(seconds / 60)} min left`;
 }
