@@ -57,6 +57,7 @@ def main() -> None:
     ap.add_argument("--name", required=True)
     ap.add_argument("--version", default="1.0.0")
     ap.add_argument("--group", type=int, default=3, help="blocks per shard")
+    ap.add_argument("--anchors", nargs="+", help="only these, and the routes between them")
     ap.add_argument("--weights", choices=["f16", "int8"], default="f16", help="how matrices are stored")
     ap.add_argument("--check", nargs="+", default=None, help="routes of the check vectors")
     a = ap.parse_args()
@@ -64,6 +65,8 @@ def main() -> None:
     s = torch.load(a.family, map_location="cpu", weights_only=True)
     family = Family.of_spec(s["spec"]).eval()
     family.load_state_dict(s.get("ema", s["model"]))
+    if a.anchors:
+        family = family.part(a.anchors)
     configs, stitches = family.configs, family.stitch_list
     routes = [r | {"macs": route_macs(r, configs)} for r in family.routes]
     ids = list(configs)

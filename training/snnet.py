@@ -93,6 +93,17 @@ class Family(nn.Module):
     def of_spec(cls, spec: dict) -> "Family":
         return cls({n: Config(**c) for n, c in spec["configs"].items()}, spec["stitches"], spec["routes"], spec["statistics"])
 
+    def part(self, anchors: list[str]) -> "Family":
+        """Only these anchors, and the stitches and routes between them; the modules are shared with this family."""
+        if missing := [a for a in anchors if a not in self.configs]:
+            raise ValueError(f"no anchor {', '.join(missing)}; there are {', '.join(self.configs)}")
+        routes = [r for r in self.routes if all(step.get("anchor", anchors[0]) in anchors for step in r["path"])]
+        stitches = [s for s in self.stitch_list if s["from"] in anchors and s["to"] in anchors]
+        out = Family({a: c for a, c in self.configs.items() if a in anchors}, stitches, routes, self.statistics)
+        out.anchors = nn.ModuleDict({a: self.anchors[a] for a in out.configs})
+        out.stitches = nn.ModuleList(self.stitch(s["id"]) for s in stitches)
+        return out.train(self.training)
+
     def stitch(self, name: str) -> nn.Linear:
         return self.stitches[self.index[name]]
 

@@ -3,7 +3,7 @@ import type { BackendChoice } from '../index';
 import type { SourceKind } from './state';
 
 /** The bundle that comes with this page. */
-export const DEFAULT_BUNDLE = 'models/photos-64-128/manifest.json';
+export const DEFAULT_BUNDLE = 'models/photos/manifest.json';
 
 export interface Params {
   readonly backend: BackendChoice;

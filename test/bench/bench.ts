@@ -19,7 +19,7 @@ import type { BenchGlobals } from './page/page';
 import { type BenchAnswer, report } from './report';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos-64-128/manifest.json');
+const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos/manifest.json');
 const DOCUMENT = resolve(ROOT, 'docs/benchmarks.md');
 const DEIT: readonly ShapeId[] = ['ti', 's', 'b'];
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const BUNDLE = join(ROOT, 'public/models/photos-64-128');
+const BUNDLE = join(ROOT, 'public/models/photos');
 const photo = (name: string) => join(ROOT, 'public/samples', name);
 const folder = mkdtempSync(join(tmpdir(), 'running-stitch-classify-'));
 const broken = join(folder, 'broken.jpg');
@@ -55,7 +55,7 @@ describe('npm run classify', () => {
     expect(stderr).toContain(`${broken}: `);
     expect(code).toBe(1);
     const report = JSON.parse(stdout) as Report;
-    expect(report).toMatchObject({ bundle: { name: 'photos-64-128' }, executor: 'wasm', budgetMs: 500 });
+    expect(report).toMatchObject({ bundle: { name: 'photos' }, executor: 'wasm', budgetMs: 500 });
     expect(report.results.map(({ file }) => file)).toEqual(files);
     expect(report.results.map(({ error }) => error === undefined)).toEqual([false, true, false, true]);
 

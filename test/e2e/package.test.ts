@@ -27,7 +27,7 @@ beforeAll(async () => {
   packed = unpack();
   site = buildExample(packed, { 'readme.html': README_PAGE, 'src/readme.ts': readmeExample() });
   // The README names the bundle of this repository; the small one answers faster.
-  server = await serve({ folders: { ...ASSETS, '/models/photos-64-128/': FIXTURE, '/': site } });
+  server = await serve({ folders: { ...ASSETS, '/models/photos/': FIXTURE, '/': site } });
   browser = await openChromium();
 });
 afterAll(async () => {

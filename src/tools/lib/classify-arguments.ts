@@ -4,7 +4,7 @@ import type { BackendChoice } from '../../index';
 import { invocation, isPackaged } from './invocation';
 
 /** The bundle that comes with the project, relative to its root. */
-export const DEFAULT_BUNDLE = 'public/models/photos-64-128/manifest.json';
+export const DEFAULT_BUNDLE = 'public/models/photos/manifest.json';
 const BACKENDS = ['auto', 'webgpu', 'wasm', 'cpu'] as const satisfies readonly BackendChoice[];
 
 export interface ClassifyArguments {

@@ -141,13 +141,13 @@ function createProgram(io: Io, done: (code: number) => void): Command {
   command('inspect', 'shows a picture of the family and a table of its routes')
     .argument('<bundle>', 'folder of a bundle')
     .addOption(jsonOption())
-    .addHelpText('after', examples('inspect public/models/photos-64-128'))
+    .addHelpText('after', examples('inspect public/models/photos'))
     .action(async (bundle: string, options: { readonly json: boolean }) => done(await inspect(bundle, options, io)));
 
   command('verify', 'checks every file’s hash and runs the check vectors on the reference executor')
     .argument('<bundle>', 'folder of a bundle')
     .addOption(jsonOption())
-    .addHelpText('after', examples('verify public/models/photos-64-128'))
+    .addHelpText('after', examples('verify public/models/photos'))
     .action(async (bundle: string, options: { readonly json: boolean }) => done(await verify(bundle, options, io)));
   return program;
 }

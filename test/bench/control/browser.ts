@@ -9,7 +9,7 @@ import { startHost } from '../../../src/tools/lib/host';
 import type { DeviceInfo } from '../../../src/index';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-export const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos-64-128/manifest.json');
+export const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos/manifest.json');
 
 /** Runs `work` on the open page; browser and server end with it. */
 export async function withPage<T>(bundle: string, work: (page: Page) => Promise<T>): Promise<T> {

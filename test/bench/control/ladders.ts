@@ -29,7 +29,7 @@ function published(name: 'deit' | 'swin'): Route[] {
 }
 
 function bundle(): Route[] {
-  const text = readFileSync(join(ROOT, 'public/models/photos-64-128/manifest.json'), 'utf8');
+  const text = readFileSync(join(ROOT, 'public/models/photos/manifest.json'), 'utf8');
   return (JSON.parse(text) as { routes: Route[] }).routes;
 }
 

@@ -41,7 +41,7 @@ export const SHAPES = {
   ti: deit('Ti', 192, 3),
   s: deit('S', 384, 6),
   b: deit('B', 768, 12),
-  w64: photos(64, 2),
+  w96: photos(96, 3),
   w128: photos(128, 4),
 } as const satisfies Readonly<Record<string, Shape>>;
 export type ShapeId = keyof typeof SHAPES;

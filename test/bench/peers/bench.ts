@@ -27,9 +27,9 @@ const SHAPE_NAMES: Readonly<Record<string, readonly ShapeId[]>> = {
   ti: ['ti'],
   s: ['s'],
   b: ['b'],
-  w64: ['w64'],
+  w96: ['w96'],
   w128: ['w128'],
-  photos: ['w64', 'w128'],
+  photos: ['w96', 'w128'],
 };
 const QUICK_ROUNDS = 2;
 
@@ -66,10 +66,10 @@ const peersOf = (text: string): PeerSpec[] => {
 
 const program = new Command('bench:peers')
   .description('Running Stitch beside onnxruntime-web, LiteRT.js and TensorFlow.js: same weights, same image, one browser.')
-  .option('--shapes <names>', 'ti, s, b (DeiT), photos (the default bundle: w64, w128)', shapesOf, shapesOf('ti,s,photos'))
+  .option('--shapes <names>', 'ti, s, b (DeiT), photos (the default bundle: w96, w128)', shapesOf, shapesOf('ti,s,photos'))
   .option('--peers <ids>', 'only these; "ort" stands for all that begin with it', peersOf, PEERS)
   .option('--rounds <n>', 'rounds; each runs every peer once', wholeNumber(2), 15)
-  .option('--quick', `smoke run: ${QUICK_ROUNDS} rounds, w64 and w128 unless --shapes says otherwise`, false)
+  .option('--quick', `smoke run: ${QUICK_ROUNDS} rounds, w96 and w128 unless --shapes says otherwise`, false)
   .option('--python <path>', 'a Python with PyTorch', process.env['PYTHON'] ?? 'python3')
   .option('--headed', 'show the browser', false)
   .option('--software', 'WebGPU on the software adapter (SwiftShader) even where there is a GPU', false)

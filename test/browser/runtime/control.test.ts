@@ -6,7 +6,7 @@ import { startBurners } from '../../support/burner';
 
 const BUNDLE = new URL('../../fixtures/tiny/manifest.json', import.meta.url);
 /** A network large enough that another program's load is felt by every frame. */
-const LARGE = '/models/photos-64-128/manifest.json';
+const LARGE = '/models/photos/manifest.json';
 
 // A busy test machine reports critical pressure, which rightly forces the lowest rung; that is tested on its own.
 vi.stubGlobal('PressureObserver', undefined);

@@ -116,7 +116,7 @@ describe('targets', () => {
 
   it('on the default bundle: WASM against one thread of onnxruntime-web', () => {
     expect(reached(targetRows('w128', all, true)).at(-1)).toEqual(['≤ 1', '1.50', '**no**']);
-    expect(reached(targetRows('w64', all, true))).toHaveLength(2);
+    expect(reached(targetRows('w96', all, true))).toHaveLength(2);
   });
 });
 

@@ -8,8 +8,8 @@ import { flatWeights, modelOf, transposed } from '../../bench/peers/model';
 const sameNumbers = (a: Float32Array | undefined, b: Float32Array | undefined): boolean =>
   a !== undefined && b !== undefined && a.length === b.length && a.every((value, i) => value === b[i]);
 
-const both = randomFamily(['w64', 'w128']);
-const small = randomFamily(['w64']);
+const both = randomFamily(['w96', 'w128']);
+const small = randomFamily(['w96']);
 
 describe('randomFamily', () => {
   it('has the routes of a stitched family and every tensor in f16', () => {
@@ -23,10 +23,10 @@ describe('randomFamily', () => {
   });
 
   it('is the same for the same seed, whatever else is in the family', () => {
-    const name = 'anchors.w64.blocks.3.fc1.weight';
+    const name = 'anchors.w96.blocks.3.fc1.weight';
     const of = (family: ReturnType<typeof randomFamily>) => family.tensors.get(name)?.data;
     expect(sameNumbers(of(both), of(small))).toBe(true);
-    expect(sameNumbers(of(randomFamily(['w64'], 8)), of(small))).toBe(false);
+    expect(sameNumbers(of(randomFamily(['w96'], 8)), of(small))).toBe(false);
   });
 
   it('spreads weights by the width of their layer, gains around 1', () => {
@@ -36,18 +36,18 @@ describe('randomFamily', () => {
       const mean = data.reduce((sum, value) => sum + value, 0) / data.length;
       return { mean, spread: Math.sqrt(data.reduce((sum, value) => sum + (value - mean) ** 2, 0) / data.length) };
     };
-    // 16384 and 64 values: three standard errors are 1.7 % and 27 % of the spread.
-    expect(statistics('anchors.w64.blocks.0.fc2.weight').spread * 16).toBeCloseTo(1, 1);
-    expect(Math.abs(statistics('anchors.w64.blocks.0.norm1.weight').mean - 1)).toBeLessThan(0.04);
+    // 36864 and 96 values: three standard errors are 1.1 % and 22 % of the spread.
+    expect(statistics('anchors.w96.blocks.0.fc2.weight').spread * Math.sqrt(384)).toBeCloseTo(1, 1);
+    expect(Math.abs(statistics('anchors.w96.blocks.0.norm1.weight').mean - 1)).toBeLessThan(0.04);
   });
 
   it('holds in int8 what is exactly the products of the int8 weights', () => {
-    const { tensors } = randomFamily(['w64'], 7, 'int8');
-    const matrix = tensors.get('anchors.w64.blocks.0.qkv.weight');
+    const { tensors } = randomFamily(['w96'], 7, 'int8');
+    const matrix = tensors.get('anchors.w96.blocks.0.qkv.weight');
     expect(matrix?.int8).toBeDefined();
     expect(sameNumbers(matrix?.data, dequantizeRows(matrix!.int8!))).toBe(true);
-    expect(sameNumbers(matrix?.data, small.tensors.get('anchors.w64.blocks.0.qkv.weight')?.data)).toBe(false);
-    expect(tensors.get('anchors.w64.blocks.0.qkv.bias')?.int8).toBeUndefined();
+    expect(sameNumbers(matrix?.data, small.tensors.get('anchors.w96.blocks.0.qkv.weight')?.data)).toBe(false);
+    expect(tensors.get('anchors.w96.blocks.0.qkv.bias')?.int8).toBeUndefined();
   });
 });
 

@@ -83,7 +83,7 @@ describe('writeBundle and readBundle', () => {
 
 describe('shards', () => {
   it('lie in the order of the default bundle, suffix first', () => {
-    const url = new URL('../../../../public/models/photos-64-128/manifest.json', import.meta.url);
+    const url = new URL('../../../../public/models/photos/manifest.json', import.meta.url);
     const manifest = JSON.parse(readFileSync(url, 'utf8')) as Manifest;
     const blocks = manifest.shards.map(({ units }) => units.filter((unit) => unit.includes('.blocks.')).length);
     expect(planShards(manifest, Math.max(...blocks))).toEqual(manifest.shards.map(({ file, units }) => ({ file, units })));
