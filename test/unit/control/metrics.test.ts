@@ -82,6 +82,20 @@ test('gates: a figure above its limit is missed, an unknown one is not, the best
   ]);
 });
 
+test('gates: where the oracle wins next to nothing either, a little behind is enough', () => {
+  const missed = (ours: number, oracle: number) =>
+    judge({ ours: [], oracle: [], baselines: {}, scores: [{ lambda: 1, mu: 0.1, ours, oracle, rivals: { largest: 5 } }] }).some(
+      ({ passed, gate }) => !passed && gate.startsWith('joint'),
+    );
+  expect([missed(4.95, 5.04), missed(4.89, 5.04), missed(4.95, 5.06), missed(5.01, 5.06), missed(4.95, 4.9)]).toEqual([
+    false,
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
 describe('parseTrace', () => {
   test('holds a value until the next, and may begin anywhere', () => {
     const { seconds, slowdown } = parseTrace('t_ms,slowdown\n# a comment\n500,1\n1500,2.5\n\n2500,1.5\n');
