@@ -183,12 +183,14 @@ function breaches(files: readonly SourceFile[]): string[] {
 }
 
 function sources(): SourceFile[] {
-  return readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|wgsl)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path: relative(ROOT, path).split(sep).join('/'), text: readFileSync(path, 'utf8') }))
-    // Another language, which can import nothing from here.
-    .filter(({ path }) => !path.startsWith('src/reference/simd/assembly/'));
+  return (
+    readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.(ts|wgsl)$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => ({ path: relative(ROOT, path).split(sep).join('/'), text: readFileSync(path, 'utf8') }))
+      // Another language, which can import nothing from here.
+      .filter(({ path }) => !path.startsWith('src/reference/simd/assembly/'))
+  );
 }
 
 describe('the import law', () => {
