@@ -62,6 +62,8 @@ export interface Timing {
   readonly encodeMs: number;
   /** Time of the compute pass by timestamp queries; absent without the feature or on the fallback. */
   readonly gpuMs?: number;
+  /** Part of `totalMs` in which the GPU was still at the frame before, which overlapped with this one; absent where none did. */
+  readonly queuedMs?: number;
 }
 
 /** Pixels without a browser object: RGBA, 8 bits a channel, row-major. */

@@ -1,4 +1,5 @@
 /** The boundary between page and worker: types only, imported by both sides, importing neither. */
+import type { WireError } from '../core/errors';
 import type { AnchorInfo, BackendChoice, ExecutorKind, PixelFrame, RouteInfo, Timing } from '../core/types';
 
 export interface LoadRequest {
@@ -82,6 +83,10 @@ export interface CheckReport {
 
 export interface EngineInfo {
   readonly executor: ExecutorKind;
+  /** How many frames may be on their way at once. */
+  readonly framesInFlight: number;
+  /** How many photos `classifyBatch` takes at most. */
+  readonly batchSize: number;
   /** One sentence: why this executor and not a faster one. */
   readonly reason: string;
   readonly adapter?: AdapterSummary;
@@ -121,6 +126,9 @@ export interface FrameResult {
   readonly timing: Timing;
 }
 
+/** Best classes of a photo, best first, or why it could not be read. */
+export type PhotoResult = { readonly top: FrameResult['top'] } | { readonly error: WireError };
+
 /** Counters for benchmarks and for the claim that a switch creates nothing. */
 export interface EngineStats {
   readonly executor: ExecutorKind;
@@ -158,8 +166,10 @@ export interface EngineApi {
   loadMore(anchor: string, onStep: (step: LoadStep) => void): Promise<Pick<EngineInfo, 'ready' | 'check'>>;
   /** Makes a running `load` or `loadMore` reject with `aborted`. */
   cancelLoad(): void;
-  /** Errors: frame-invalid, route-unknown, busy (one frame at a time), device-lost, disposed. */
+  /** Errors: frame-invalid, route-unknown, busy (as many frames at once as the executor takes), device-lost, disposed. */
   classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult>;
+  /** 1…`batchSize` photos at once, in order. Errors: as `classify`, but for frame-invalid, which is the photo's. */
+  classifyBatch(frames: readonly EngineFrame[], route: string): Promise<readonly PhotoResult[]>;
   /** Latencies of each route over `frames` synthetic frames, the ones after a first that does not count. Errors as `classify`. */
   calibrate(routes: readonly string[], frames: number): Promise<readonly RouteTiming[]>;
   selfCheck(): Promise<CheckReport>;

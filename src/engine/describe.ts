@@ -13,6 +13,8 @@ export async function describe(network: Network, { reason }: Candidate, tiers: r
   const priors = priorsFor(manifest.priors, executor.kind);
   return {
     executor: executor.kind,
+    framesInFlight: executor.framesInFlight,
+    batchSize: executor.batchSize,
     reason,
     ...(executor.adapter ? { adapter: executor.adapter } : {}),
     bundle: { name, version, license, sources, hash: await sha256Hex(new TextEncoder().encode(JSON.stringify(manifest))) },

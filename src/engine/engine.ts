@@ -1,6 +1,6 @@
 /** The engine: bundle → executor → answers. Lives in a worker; knows nothing of budgets. */
 import { type Bundle, openBundle } from '../bundle/open';
-import { asStitchError, StitchError } from '../core/errors';
+import { asStitchError, StitchError, toWire } from '../core/errors';
 import { probeAdapter } from '../gpu/device';
 import { openKept } from '../core/kept';
 import { createGpuExecutor } from '../gpu/executor';
@@ -27,6 +27,7 @@ export function createEngine(): EngineApi {
   let loaded: Loaded | undefined;
   let loading: AbortController | undefined;
   let disposed = false;
+  let alone = false;
   let onLost: (loss: DeviceLoss) => void = () => {};
   const lost = new Promise<DeviceLoss>((resolve) => (onLost = resolve));
 
@@ -38,11 +39,19 @@ export function createEngine(): EngineApi {
     if (loaded === undefined) throw new StitchError('busy', 'The bundle is not loaded yet. Wait for load() to resolve.');
     return loaded;
   };
-  /** Frames, calibration and checks share activations and read-back buffers: one at a time. */
-  const exclusive = async <T>(work: (network: Network) => Promise<T>): Promise<T> => {
+  /** As many frames as the executor takes at once; calibration and checks use the same buffers, so they run alone. */
+  const inTurn = async <T>(kind: 'frame' | 'alone', work: (network: Network) => Promise<T>): Promise<T> => {
     const { network } = ready();
-    if (gaps.busy) throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
-    return gaps.runFrame(() => work(network));
+    const most = kind === 'alone' ? 1 : network.executor.framesInFlight;
+    if (alone || gaps.inFlight >= most) {
+      throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
+    }
+    alone = kind === 'alone';
+    try {
+      return await gaps.runFrame(() => work(network));
+    } finally {
+      alone = false;
+    }
   };
   /** One load at a time; whatever ends it, nothing of it goes on. */
   const exclusiveLoad = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
@@ -140,7 +149,7 @@ export function createEngine(): EngineApi {
     async classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
       try {
         const accepted = performance.now();
-        return await exclusive(async ({ executor }) => {
+        return await inTurn('frame', async ({ executor }) => {
           // What a step of loading held it up is part of what the user waits for.
           const heldMs = performance.now() - accepted;
           const { top, timing } = await executor.run(route, frame);
@@ -150,8 +159,16 @@ export function createEngine(): EngineApi {
         if ('close' in frame) frame.close();
       }
     },
+    async classifyBatch(frames, route) {
+      try {
+        const answers = await inTurn('alone', ({ executor }) => executor.runBatch(route, frames));
+        return answers.map((one) => (one instanceof StitchError ? { error: toWire(one) } : { top: one }));
+      } finally {
+        for (const frame of frames) if ('close' in frame) frame.close();
+      }
+    },
     calibrate(routes, frames) {
-      return exclusive(async ({ executor, bundle }) => {
+      return inTurn('alone', async ({ executor, bundle }) => {
         const side = bundle.manifest.input.size * CALIBRATION_SCALE;
         const frame = { data: new Uint8ClampedArray(side * side * 4).fill(127), width: side, height: side };
         const timings: RouteTiming[] = [];
@@ -164,7 +181,7 @@ export function createEngine(): EngineApi {
         return timings;
       });
     },
-    selfCheck: () => exclusive((network) => network.checkAgain()),
+    selfCheck: () => inTurn('alone', (network) => network.checkAgain()),
     stats: async () => ready().network.executor.stats(),
     whenLost: () => lost,
     async dispose() {

@@ -1,6 +1,7 @@
 /** What the engine needs of a thing that computes. Two live behind it: `gpu/` and `reference/`. */
 import type { RouteSpec } from '../bundle/manifest';
 import type { TensorView } from '../bundle/safetensors';
+import type { StitchError } from '../core/errors';
 import type { ExecutorKind, Timing } from '../core/types';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from './api';
 
@@ -15,6 +16,8 @@ export type Pause = () => Promise<void>;
 
 export interface Executor {
   readonly kind: ExecutorKind;
+  /** How many frames may be on their way at once. */
+  readonly framesInFlight: number;
   /** Where it runs on a GPU. */
   readonly adapter?: AdapterSummary;
   /** Resolves when its device is lost by other than `dispose`. Absent where there is none to lose. */
@@ -27,8 +30,15 @@ export interface Executor {
   logits(route: string, pixels: Float32Array): Promise<Float32Array>;
   /** As `logits`, in pieces: frames may run in a pause. Absent where a frame would use the same activations. */
   logitsInPieces?(route: string, pixels: Float32Array, pause: Pause): Promise<Float32Array>;
-  /** Best `TOP_K` (core/topk.ts) classes of one frame. The caller closes the frame. */
+  /** Best `TOP_K` (core/topk.ts) classes of one frame. The caller closes the frame. Answers come in the order of the calls. */
   run(route: string, frame: EngineFrame): Promise<RunResult>;
+  /** Pictures that `runBatch` takes at most; 1 where many together are no faster than one by one. */
+  readonly batchSize: number;
+  /**
+   * Best classes of 1…`batchSize` pictures, in order; a picture that cannot be read has its error instead. Runs alone. The caller
+   * closes the frames.
+   */
+  runBatch(route: string, frames: readonly EngineFrame[]): Promise<(RunResult['top'] | StitchError)[]>;
   stats(): EngineStats;
   dispose(): void;
 }

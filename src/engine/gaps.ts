@@ -7,31 +7,37 @@
 const SLICE_MS = 1.5;
 
 export class Gaps {
-  private frame: Promise<void> | undefined;
+  private frames = 0;
+  /** Resolves when no frame is on its way any more. */
+  private idle: Promise<void> | undefined;
+  private becomeIdle = (): void => {};
   private step: Promise<void> | undefined;
   private sliceEnd = 0;
 
-  /** Whether a frame, or what counts as one, is on its way. */
-  get busy(): boolean {
-    return this.frame !== undefined;
+  /** How many frames, or what counts as one, are on their way. */
+  get inFlight(): number {
+    return this.frames;
   }
 
-  /** Runs a frame after the step of loading that may be under way. One at a time: look at `busy` first. */
+  /** Runs a frame after the step of loading that may be under way. How many there may be at once is the caller's matter. */
   async runFrame<T>(work: () => Promise<T>): Promise<T> {
-    let done = (): void => {};
-    this.frame = new Promise((resolve) => (done = resolve));
+    this.frames += 1;
+    this.idle ??= new Promise((resolve) => (this.becomeIdle = resolve));
     try {
       while (this.step !== undefined) await this.step;
       return await work();
     } finally {
-      this.frame = undefined;
-      done();
+      this.frames -= 1;
+      if (this.frames === 0) {
+        this.idle = undefined;
+        this.becomeIdle();
+      }
     }
   }
 
   /** Waits until the next slice of loading may run: at once while the present one has time left, else in a gap. */
   async pause(): Promise<void> {
-    if (this.frame === undefined && performance.now() < this.sliceEnd) return;
+    if (this.frames === 0 && performance.now() < this.sliceEnd) return;
     await this.gap();
     this.sliceEnd = performance.now() + SLICE_MS;
   }
@@ -52,10 +58,10 @@ export class Gaps {
   /** A turn of the event loop, and the end of the frame that it may have brought. */
   private async gap(): Promise<void> {
     do {
-      await this.frame;
+      await this.idle;
       // After a frame, so that its answer is on its way to the page; else to let one in that is waiting.
       await macrotask();
-    } while (this.frame !== undefined);
+    } while (this.frames > 0);
   }
 }
 

@@ -19,6 +19,7 @@ function guard(engine: EngineApi): EngineApi {
     loadMore: wire((anchor, onStep) => withCallback(onStep, (tell) => engine.loadMore(anchor, tell))),
     cancelLoad: () => engine.cancelLoad(),
     classify: wire(engine.classify),
+    classifyBatch: wire(engine.classifyBatch),
     calibrate: wire(engine.calibrate),
     selfCheck: wire(engine.selfCheck),
     stats: wire(engine.stats),

@@ -3,18 +3,19 @@
  * 64 bytes.
  */
 import type { Manifest, RouteSpec } from '../bundle/manifest';
-import { asStitchError, StitchError } from '../core/errors';
+import { StitchError } from '../core/errors';
 import { type Kept, openKept } from '../core/kept';
-import { TOP_K } from '../core/topk';
 import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../engine/api';
 import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
-import { blockSizes, createVitFamily } from './families/vit';
+import { type Answers, createAnswers } from './answer';
+import { type Batch, createBatch } from './batch';
+import { blockSizes, createVitFamily, type VitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
-import { bind, createPipelineCache, type Dispatch, newCounters } from './kernel';
-import { topKKernel } from './kernels/top-k';
+import { createPipelineCache, newCounters } from './kernel';
 import { createPlanner, type Plan } from './plan';
+import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
 import { rowsFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
@@ -27,12 +28,13 @@ export interface GpuExecutor extends Executor {
   weight(tensor: string): ReturnType<WeightStore['resident']>;
 }
 
-/** Offsets in the read-back buffer: top-k pairs first, two 64-bit timestamps behind them. */
-const TOP_K_BYTES = TOP_K * 8;
+/** Pictures of a batch. More of them keep a GPU no busier, and their activations take memory. */
+const BATCH = 8;
+/** The read-back buffer has the answer first, and two 64-bit timestamps here. */
 const STAMP_OFFSET = 48;
 const READBACK_BYTES = 64;
-/** How long the news of a lost device may take on a busy machine. */
-const LOSS_MS = 2000;
+/** While the GPU is at one frame, the next one is uploaded and encoded. A third would only wait. */
+const FRAMES_IN_FLIGHT = 2;
 
 /**
  * `kept`: where the device's fastest kernels are found, or noted down once they were measured; default: they are not measured.
@@ -54,34 +56,30 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
   const pipelines = createPipelineCache(device, counters);
   const weights = createWeightStore(device, tf, counters);
   const tuning = await tune(device, pipelines, summary, blockSizes(manifest), kept);
-  const family = createVitFamily(
-    manifest,
-    (matrix) => weights.format(matrix),
-    (size) => rowsFor(tuning, size),
-  );
+  const queue = createQueue(device, counters);
+  const familyOf = (images: number): VitFamily =>
+    createVitFamily(
+      manifest,
+      (matrix) => weights.format(matrix),
+      (size) => rowsFor(tuning, size),
+      images,
+    );
+  const family = familyOf(1);
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),
   );
   const plans = new Map<string, Plan>();
-  const k = Math.min(TOP_K, manifest.classes);
   let disposed = false;
-  let loss: DeviceLoss | undefined;
   let frames = 0;
-
-  const lost = new Promise<DeviceLoss>((resolve) => {
-    void device.lost.then(({ reason, message }) => {
-      if (disposed) return;
-      loss = { reason: reason ?? 'unknown', message };
-      resolve(loss);
-    });
-  });
 
   const makeBuffer = (label: string, size: number, usage: number): GPUBuffer => {
     counters.buffers += 1;
     return device.createBuffer({ label, size, usage });
   };
-  const topOut = makeBuffer('@top-k', TOP_K_BYTES, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
-  const readback = makeBuffer('@readback', READBACK_BYTES, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+  /** One a frame on its way. All else they share: the queue is one line, so a frame's copies run before the next one's kernels. */
+  const readbacks = Array.from({ length: FRAMES_IN_FLIGHT }, () =>
+    makeBuffer('@readback', READBACK_BYTES, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ),
+  );
   const logits = planner.activation('@logits');
   const logitsBack = makeBuffer('@logits.readback', logits.size, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
   const stamps = summary.timestamps ? device.createQuerySet({ type: 'timestamp', count: 2 }) : undefined;
@@ -91,7 +89,17 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
     : {};
 
   let input: FrameInput | undefined;
-  let topK: Dispatch | undefined;
+  let answers: Answers | undefined;
+  let batch: Batch | undefined;
+  /** Between a frame's upload and its submit no other may use the texture. */
+  let entrance: Promise<unknown> = Promise.resolve();
+  const enter = <T>(work: () => Promise<T>): Promise<T> => {
+    const entered = entrance.then(work);
+    entrance = entered.catch(() => {});
+    return entered;
+  };
+  /** When the newest answer was read back. */
+  let answeredAt = 0;
 
   const planOf = (route: string): Plan => {
     const plan = plans.get(route);
@@ -100,39 +108,15 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
       route,
     });
   };
-  const encode = (pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void => {
-    let bound: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, workgroups } of dispatches) {
-      if (pipeline !== bound) pass.setPipeline(pipeline);
-      bound = pipeline;
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(workgroups);
-    }
-  };
-  const submit = (encoder: GPUCommandEncoder): void => {
-    device.queue.submit([encoder.finish()]);
-    counters.submits += 1;
-  };
-  const read = async (buffer: GPUBuffer): Promise<ArrayBuffer> => {
-    try {
-      await buffer.mapAsync(GPUMapMode.READ);
-      const copy = buffer.getMappedRange().slice(0);
-      buffer.unmap();
-      return copy;
-    } catch (error) {
-      if (disposed) throw new StitchError('disposed', 'The runtime was disposed while a frame was on its way. Make a new one.');
-      // A lost device rejects the map before `device.lost` has run its reactions.
-      await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
-      if (loss === undefined) throw asStitchError(error);
-      throw new StitchError('device-lost', `The GPU device was lost (${loss.message || loss.reason}).`, {
-        reason: loss.reason,
-      });
-    }
+  const prepared = (): { readonly upload: FrameInput['upload']; readonly ends: Answers } => {
+    if (input === undefined || answers === undefined) throw new StitchError('route-unknown', 'prepare() has not run.');
+    return { upload: input.upload, ends: answers };
   };
   return {
     kind: 'webgpu',
+    framesInFlight: FRAMES_IN_FLIGHT,
     adapter: summary,
-    lost,
+    lost: queue.lost,
     weight: (tensor) => weights.resident(tensor),
     async addUnits(units, tensors, pause) {
       await guarded(device, `the weights of ${units.join(', ')}`, async () => {
@@ -149,14 +133,7 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
           pipelines,
           counters,
         );
-        if (topK === undefined) {
-          const pipeline = await pipelines.get(topKKernel({ classes: manifest.classes, k }));
-          topK = {
-            pipeline,
-            bindGroup: bind(device, counters, pipeline, [{ buffer: logits }, { buffer: topOut }]),
-            workgroups: 1,
-          };
-        }
+        answers ??= await createAnswers(device, logits, { classes: manifest.classes, images: 1 }, pipelines, counters);
         const made = await Promise.all(routes.map((route) => planner.plan(route)));
         for (const plan of made) plans.set(plan.route, plan);
       });
@@ -166,43 +143,69 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
       device.queue.writeBuffer(planner.activation('@patches'), 0, toPatches(pixels, manifest.input.size, family.patch));
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      encode(pass, plan.dispatches);
+      queue.encode(pass, plan.dispatches);
       pass.end();
       encoder.copyBufferToBuffer(logits, 0, logitsBack, 0, logits.size);
-      submit(encoder);
-      return new Float32Array(await read(logitsBack), 0, manifest.classes);
+      queue.submit(encoder);
+      return new Float32Array(await queue.read(logitsBack), 0, manifest.classes);
     },
     async run(route, frame: EngineFrame): Promise<RunResult> {
       const start = performance.now();
       const plan = planOf(route);
-      if (input === undefined || topK === undefined)
-        throw new StitchError('route-unknown', 'prepare() has not run.', { route });
-      const first = await input.upload(frame);
-      const encodeStart = performance.now();
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass(timedPass);
-      encode(pass, [first]);
-      encode(pass, plan.dispatches);
-      encode(pass, [topK]);
-      pass.end();
-      encoder.copyBufferToBuffer(topOut, 0, readback, 0, TOP_K_BYTES);
-      if (stamps && stampsOut) {
-        encoder.resolveQuerySet(stamps, 0, 2, stampsOut, 0);
-        encoder.copyBufferToBuffer(stampsOut, 0, readback, STAMP_OFFSET, 16);
+      const { upload, ends } = prepared();
+      const readback = readbacks.pop();
+      if (readback === undefined) throw new StitchError('busy', `${FRAMES_IN_FLIGHT} frames are on their way. Await one.`);
+      let submittedAt = 0;
+      let encodeMs = 0;
+      let bytes: ArrayBuffer;
+      try {
+        await enter(async () => {
+          const first = await upload(frame);
+          const encodeStart = performance.now();
+          const encoder = device.createCommandEncoder();
+          const pass = encoder.beginComputePass(timedPass);
+          queue.encode(pass, [first]);
+          queue.encode(pass, plan.dispatches);
+          queue.encode(pass, [ends.dispatch]);
+          pass.end();
+          encoder.copyBufferToBuffer(ends.out, 0, readback, 0, ends.bytes);
+          if (stamps && stampsOut) {
+            encoder.resolveQuerySet(stamps, 0, 2, stampsOut, 0);
+            encoder.copyBufferToBuffer(stampsOut, 0, readback, STAMP_OFFSET, 16);
+          }
+          queue.submit(encoder);
+          submittedAt = performance.now();
+          encodeMs = submittedAt - encodeStart;
+        });
+        bytes = await queue.read(readback);
+      } finally {
+        readbacks.push(readback);
       }
-      submit(encoder);
-      const encodeMs = performance.now() - encodeStart;
-      const bytes = await read(readback);
+      const queuedMs = Math.max(0, answeredAt - submittedAt);
+      answeredAt = performance.now();
       frames += 1;
-      const words = new Uint32Array(bytes);
-      const floats = new Float32Array(bytes);
-      const top = Array.from({ length: k }, (_, i) => ({ index: words[i * 2] ?? 0, probability: floats[i * 2 + 1] ?? 0 }));
-      if (!Number.isFinite(top[0]?.probability)) {
-        throw new StitchError('internal', `Route ${route} gave logits that are not finite: the network overflowed.`, { route });
-      }
+      const top = ends.parse(bytes, 0, route);
       const gpuMs = stamps ? gpuTime(bytes) : undefined;
       const totalMs = performance.now() - start;
-      return { top, timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }) } };
+      return {
+        top,
+        timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }), ...(queuedMs > 0 ? { queuedMs } : {}) },
+      };
+    },
+    batchSize: BATCH,
+    async runBatch(id, pictures) {
+      planOf(id);
+      const route = manifest.routes.find((one) => one.id === id)!;
+      const { made, plan } = await guarded(device, 'a batch', async () => {
+        batch ??= await createBatch({
+          ...{ device, manifest, images: BATCH, weights, pipelines, counters, queue },
+          family: familyOf(BATCH),
+        });
+        return { made: batch, plan: await batch.plan(route) };
+      });
+      const answered = await made.run(plan, pictures);
+      frames += pictures.length;
+      return answered;
     },
     stats(): EngineStats {
       const dispatches = [...plans.values()].map((plan) => ({
@@ -227,37 +230,15 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
     dispose() {
       if (disposed) return;
       disposed = true;
+      queue.end();
       tf.dispose();
+      batch?.dispose();
       input?.dispose();
       weights.dispose();
       planner.dispose();
       device.destroy();
     },
   };
-}
-
-/** Runs `make`, which creates GPU objects. Errors: out-of-memory, shader (what the GPU refuses), those of `make`. */
-async function guarded<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
-  device.pushErrorScope('validation');
-  device.pushErrorScope('out-of-memory');
-  const made = await make().then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  const memory = await device.popErrorScope();
-  const validation = await device.popErrorScope();
-  // The scopes first: what failed in `make` is often only their consequence.
-  if (memory !== null) {
-    throw new StitchError('out-of-memory', `The GPU has no memory for ${what}: ${memory.message}. Load a smaller bundle.`);
-  }
-  if (validation !== null) {
-    throw new StitchError(
-      'shader',
-      `The GPU refused ${what}: ${validation.message}. Use backend "wasm" and report the adapter.`,
-    );
-  }
-  if ('error' in made) throw made.error;
-  return made.value;
 }
 
 /** Nanosecond stamps → ms; undefined where the clock was reset between them. */

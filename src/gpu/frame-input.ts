@@ -10,8 +10,8 @@ import { bind, type Dispatch, type GpuCounters, type PipelineCache } from './ker
 import { inputKernel, inputWorkgroups } from './kernels/input';
 
 export interface FrameInput {
-  /** Uploads the frame; the returned dispatch writes `patches`. Errors: frame-invalid. */
-  upload(frame: EngineFrame): Promise<Dispatch>;
+  /** Uploads the frame; the returned dispatch writes the patches of image `index` (default 0). Errors: frame-invalid. */
+  upload(frame: EngineFrame, index?: number): Promise<Dispatch>;
   dispose(): void;
 }
 
@@ -32,12 +32,13 @@ export async function createFrameInput(
     counters.buffers += 1;
     return device.createBuffer({ label, size: words * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
   };
-  const params = make('@input.params', 2);
+  const params = make('@input.params', 3);
   const starts = make('@input.starts', spec.size * 2);
   const weightsX = make('@input.weights-x', tableLength(maxSide, spec.size));
   const weightsY = make('@input.weights-y', tableLength(maxSide, spec.size));
   let texture: GPUTexture | undefined;
   let ready: Dispatch | undefined;
+  let image = 0;
   // Some adapters cannot import video frames; they are told once and take a bitmap from then on.
   let videoDirect = true;
 
@@ -53,7 +54,7 @@ export async function createFrameInput(
     });
     counters.textures += 1;
     const { x, y } = filterTaps(width, height, spec);
-    device.queue.writeBuffer(params, 0, new Uint32Array([x.taps, y.taps]));
+    device.queue.writeBuffer(params, 0, new Uint32Array([x.taps, y.taps, image]));
     const pairs = new Uint32Array(spec.size * 2); // [size, 2]
     for (let i = 0; i < spec.size; i++) pairs.set([x.starts[i] ?? 0, y.starts[i] ?? 0], i * 2);
     device.queue.writeBuffer(starts, 0, pairs);
@@ -83,11 +84,13 @@ export async function createFrameInput(
   };
 
   return {
-    async upload(frame) {
+    async upload(frame, index = 0) {
       const { width, height } = frameSize(frame);
       checkFrameSize(width, height, maxSide);
       if (isPixelFrame(frame)) checkPixels(frame);
       const dispatch = resize(width, height);
+      if (index !== image) device.queue.writeBuffer(params, 8, new Uint32Array([index]));
+      image = index;
       const target = { texture: texture as GPUTexture };
       try {
         if (isPixelFrame(frame)) {

@@ -28,3 +28,10 @@ export function watchVisibility(
     for (const event of WINDOW_EVENTS) window?.removeEventListener(event, event === 'pagehide' ? hide : read);
   };
 }
+
+/** Resolves at once where the page is shown, else when it is. */
+export async function untilVisible(): Promise<void> {
+  while (document.visibilityState === 'hidden') {
+    await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+  }
+}

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Manifest, RouteSpec } from '../bundle/manifest';
 import type { Tensors } from '../bundle/safetensors';
-import { StitchError } from '../core/errors';
+import { asStitchError, StitchError } from '../core/errors';
 import { TOP_K, topK } from '../core/topk';
 import type { EngineFrame, EngineStats } from '../engine/api';
 import type { Executor, Pause, RunResult } from '../engine/executor';
@@ -26,6 +26,9 @@ export async function createReferenceExecutor(manifest: Manifest, backend: Refer
 
 class ReferenceExecutor implements Executor {
   readonly kind: ReferenceBackend;
+  /** The thread that would begin another one is the thread that computes. */
+  readonly framesInFlight = 1;
+  readonly batchSize = 1;
   readonly #manifest: Manifest;
   readonly #routes: ReadonlyMap<string, RouteSpec>;
   readonly #weights: WeightStore;
@@ -117,6 +120,21 @@ class ReferenceExecutor implements Executor {
     } finally {
       logits.dispose();
     }
+  }
+
+  /** Errors: as `run`, but for frame-invalid. */
+  async runBatch(routeId: string, frames: readonly EngineFrame[]): Promise<(RunResult['top'] | StitchError)[]> {
+    const answers: (RunResult['top'] | StitchError)[] = [];
+    for (const frame of frames) {
+      try {
+        answers.push((await this.run(routeId, frame)).top);
+      } catch (error) {
+        const known = asStitchError(error);
+        if (known.code !== 'frame-invalid') throw known;
+        answers.push(known);
+      }
+    }
+    return answers;
   }
 
   stats(): EngineStats {

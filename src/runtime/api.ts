@@ -142,10 +142,30 @@ export interface ClassifyOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PhotosOptions {
+  /** Default: the most accurate one that the mode allows. */
+  readonly route?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** One of many photos. */
+export interface PhotoAnswer {
+  /** Its place among the photos, from 0. */
+  readonly index: number;
+  readonly photo: FrameSource;
+  readonly route: string;
+  /** Best first; empty where there is an error. */
+  readonly top: readonly Prediction[];
+  /** Why this photo could not be read (frame-invalid); the others go on. */
+  readonly error?: StitchError;
+}
+
 /** Answers and failures of one source only; the events `result` and `error` carry those of all. */
 export interface WatchOptions {
   readonly onResult?: (result: Classification) => void;
   readonly onError?: (error: StitchError) => void;
+  /** Begin the next frame while the GPU is at the last one, where that costs no latency. Default true. */
+  readonly overlap?: boolean;
 }
 
 export interface Runtime {
@@ -186,7 +206,15 @@ export interface Runtime {
   /** One frame, one answer. Errors: frame-invalid, busy, aborted, disposed, device-lost. */
   classify(frame: FrameSource, options?: ClassifyOptions): Promise<Classification>;
   /**
-   * Continuous: newest frame only, one in flight; old frames are dropped and counted. Returns stop. While the page is hidden
+   * Many photos, with throughput instead of latency in mind: on a GPU several go through the network at once, and the next ones are
+   * decoded meanwhile. Answers come in order; leaving the loop ends it. No budget applies, and frames of `watch` are dropped while a
+   * batch runs. A route that runs no batch on this device still gives its answers, one by one. Errors: route-unknown, busy (another
+   * long call), aborted, disposed, device-lost (a loss that mends itself is waited for).
+   */
+  classifyAll(photos: Iterable<FrameSource> | AsyncIterable<FrameSource>, options?: PhotosOptions): AsyncGenerator<PhotoAnswer>;
+  /**
+   * Continuous: newest frame only, one at a time (on a GPU the next one sets out shortly before the answer); old frames are dropped
+   * and counted. Returns stop. While the page is hidden
    * there are no new pictures, so nothing runs. A function is asked for each picture; what it returns stays its own: a copy or
    * clone is classified, so a VideoFrame that it makes is its to close, at its next call at the earliest.
    */

@@ -17,7 +17,8 @@ import type {
 } from '../engine/api';
 import type { DeviceInfo, Healing } from './api';
 import { createLink, type Link } from './link';
-import { type Loss, Losses } from './losses';
+import { healing, type Loss, Losses, lossOf } from './losses';
+import { untilVisible } from '../monitor/visibility';
 
 export interface HostOptions {
   /** Called for every worker: a new one each time. Errors pass through. */
@@ -34,10 +35,10 @@ export interface HostOptions {
   readonly route: () => string | undefined;
 }
 
-/** Waits before a load is tried again that found no network. */
+/** Before a load is tried again that found no network. */
 const NETWORK_WAITS_MS = [1000, 4000, 15_000];
 
-export class EngineHost implements Pick<Link, 'classify' | 'calibrate' | 'selfCheck' | 'stats'> {
+export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'calibrate' | 'selfCheck' | 'stats'> {
   private readonly options: HostOptions;
   private readonly losses = new Losses();
   private readonly excluded = new Set<ExecutorKind>();
@@ -76,26 +77,25 @@ export class EngineHost implements Pick<Link, 'classify' | 'calibrate' | 'selfCh
     return present(this.shown);
   }
 
-  async classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
-    let link: Link;
-    try {
-      link = await this.serving;
-    } catch (error) {
-      if ('close' in frame) frame.close();
-      throw error;
-    }
-    try {
-      return await link.classify(frame, route, seq);
-    } catch (error) {
-      // The frame went down with the engine; the next one will be answered.
-      throw this.noteFailure(link, asStitchError(error));
-    }
+  /** How many frames may be on their way at once: one while more is loading, which goes on in the gaps between frames. */
+  get framesInFlight(): number {
+    return this.pursuits === 0 && this.link !== undefined ? this.info.framesInFlight : 1;
+  }
+
+  classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
+    return this.once([frame], (link) => link.classify(frame, route, seq));
+  }
+
+  classifyBatch(frames: readonly EngineFrame[], route: string): ReturnType<Link['classifyBatch']> {
+    return this.once(frames, async (link) => {
+      await this.ready([route]);
+      return link.classifyBatch(frames, route);
+    });
   }
 
   calibrate(routes: readonly string[], frames: number): ReturnType<Link['calibrate']> {
     return this.persistently(async (link) => {
-      // After a loss the routes come back one by one.
-      if (routes.some((id) => !this.info.ready.includes(id))) await this.more.catch(() => {});
+      await this.ready(routes);
       return link.calibrate(routes, frames);
     });
   }
@@ -139,6 +139,27 @@ export class EngineHost implements Pick<Link, 'classify' | 'calibrate' | 'selfCh
   async dispose(): Promise<void> {
     this.ended ??= new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
     await this.newest?.dispose();
+  }
+
+  /** After a loss the routes come back one by one. */
+  private async ready(routes: readonly string[]): Promise<void> {
+    if (routes.some((id) => !this.info.ready.includes(id))) await this.more.catch(() => {});
+  }
+
+  /** A call that takes frames along: they go down with the engine, so the next ones will be answered. */
+  private async once<T>(frames: readonly EngineFrame[], call: (link: Link) => Promise<T>): Promise<T> {
+    let link: Link;
+    try {
+      link = await this.serving;
+    } catch (error) {
+      for (const frame of frames) if ('close' in frame) frame.close();
+      throw error;
+    }
+    try {
+      return await call(link);
+    } catch (error) {
+      throw this.noteFailure(link, asStitchError(error));
+    }
   }
 
   /** A call that may simply be made again when its engine was lost. */
@@ -276,19 +297,4 @@ export class EngineHost implements Pick<Link, 'classify' | 'calibrate' | 'selfCh
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('The engine has not started.');
   return value;
-}
-
-function lossOf({ code, detail }: StitchError): Loss | undefined {
-  if (code === 'device-lost') return 'device';
-  if (code === 'worker-died') return 'worker';
-  return code === 'unsupported' && detail['worst'] !== undefined ? 'wrong-answers' : undefined;
-}
-
-const healing = ({ code, message, detail, cause }: StitchError): StitchError =>
-  new StitchError(code, message, { ...detail, healing: true }, cause);
-
-async function untilVisible(): Promise<void> {
-  while (document.visibilityState === 'hidden') {
-    await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
-  }
 }

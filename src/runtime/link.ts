@@ -12,6 +12,8 @@ export interface Link {
   cancelLoad(): void;
   /** Transfers the frame; the worker closes it. */
   classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult>;
+  /** Transfers the frames; the worker closes them. */
+  classifyBatch: EngineApi['classifyBatch'];
   calibrate: EngineApi['calibrate'];
   selfCheck: EngineApi['selfCheck'];
   stats: EngineApi['stats'];
@@ -128,6 +130,14 @@ export function createLink(worker: Worker): Link {
       } finally {
         // Detached once it was sent; still ours where it never was.
         if ('close' in frame) frame.close();
+      }
+    },
+    async classifyBatch(frames, route) {
+      try {
+        const sent = transfer([...frames], frames.flatMap(transferables));
+        return await answered(SILENT_LOAD_MS, () => remote.classifyBatch(sent, route));
+      } finally {
+        for (const frame of frames) if ('close' in frame) frame.close();
       }
     },
     calibrate: (routes, frames) => answered(SILENT_LOAD_MS, () => remote.calibrate(routes, frames)),

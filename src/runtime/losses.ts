@@ -1,5 +1,7 @@
 /** When a loss is worth another try, when another executor, and when it is the end. Pure: time comes in. */
 
+import { StitchError } from '../core/errors';
+
 export type Loss = 'device' | 'worker' | 'wrong-answers';
 export type Verdict = 'again' | 'demote' | 'stop';
 
@@ -9,6 +11,17 @@ const WINDOW_MS = 60_000;
 const MOST_DEVICES = 2;
 /** A worker that dies again within the window would die a third time. */
 const MOST_WORKERS = 1;
+
+/** What was lost, where an error says that something was. */
+export function lossOf({ code, detail }: StitchError): Loss | undefined {
+  if (code === 'device-lost') return 'device';
+  if (code === 'worker-died') return 'worker';
+  return code === 'unsupported' && detail['worst'] !== undefined ? 'wrong-answers' : undefined;
+}
+
+/** The same error, saying that the engine is mending itself. */
+export const healing = ({ code, message, detail, cause }: StitchError): StitchError =>
+  new StitchError(code, message, { ...detail, healing: true }, cause);
 
 export class Losses {
   private readonly at: Record<Loss, number[]> = { device: [], worker: [], 'wrong-answers': [] };

@@ -3,7 +3,7 @@ import { assertBudget } from '../control/budget';
 import type { DeviceProfile } from '../control/types';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
-import type { Budget } from '../core/types';
+import type { Budget, Prediction } from '../core/types';
 import type { FrameResult } from '../engine/api';
 import { createLatencyMonitor } from '../monitor/latency';
 import { createMonitor } from '../monitor/monitor';
@@ -13,7 +13,9 @@ import { profileKey, quickProfile, thoroughProfile } from './calibrate';
 import { toEngineFrame } from './frame';
 import type { EngineHost } from './heal';
 import { createLock } from './lock';
+import { Overlap } from './overlap';
 import { askToPersist } from './persist';
+import { classifyPhotos } from './photos';
 import { openProfileStore, type ProfileStore } from './profile-store';
 import { type Listeners, type Started, startEngine } from './start';
 import { createSteering } from './steering';
@@ -67,6 +69,7 @@ function assemble(
   const now = () => performance.now();
   const latency = createLatencyMonitor();
   const lock = createLock();
+  const overlap = new Overlap();
   const stops = new Set<() => void>();
   const answered: number[] = [];
   let seq = 0;
@@ -105,6 +108,8 @@ function assemble(
     return made;
   };
 
+  const named = (top: FrameResult['top']): readonly Prediction[] =>
+    top.map(({ index, probability }) => ({ index, probability, label: info.labels[index] ?? String(index) }));
   const answer = async (source: FrameSource, { route, signal }: ClassifyOptions): Promise<FrameResult> => {
     const frame = await toEngineFrame(source);
     if (signal?.aborted || disposed) {
@@ -114,18 +119,16 @@ function assemble(
     }
     return host.classify(frame, route ?? steering.route, ++seq);
   };
-  const classify = async (source: FrameSource, options: ClassifyOptions = {}): Promise<Classification> => {
+  /** `most`: how many frames may be on their way, this one included. */
+  const classify = async (source: FrameSource, options: ClassifyOptions = {}, most = 1): Promise<Classification> => {
     alive();
     if (options.route !== undefined) steering.assertRoute(options.route);
-    const result = await lock.frame(() => answer(source, options));
+    const start = now();
+    const result = await lock.frame(() => answer(source, options), most);
     alive();
     const at = now();
-    const top = result.top.map(({ index, probability }) => ({
-      index,
-      probability,
-      label: info.labels[index] ?? String(index),
-    }));
-    const classification: Classification = { ...result, top };
+    overlap.add(result.route, at - start, result.timing);
+    const classification: Classification = { ...result, top: named(result.top) };
     latency.add(result.route, result.timing, at);
     answered.push(at);
     steering.frame(result.route, result.timing);
@@ -216,14 +219,19 @@ function assemble(
     set mode(value) {
       steering.mode = value;
     },
-    classify,
-    watch(source, { onResult, onError: onFailure } = {}) {
+    classify: (source, options) => classify(source, options),
+    classifyAll(photos, options = {}) {
+      alive();
+      if (options.route !== undefined) steering.assertRoute(options.route);
+      return classifyPhotos(photos, { host, lock, route: () => steering.bestRoute, named, alive }, options);
+    },
+    watch(source, { onResult, onError: onFailure, overlap: mayOverlap = true } = {}) {
       alive();
       // The page's animation is watched only while frames run: reading it costs a callback a frame.
       if (guardPage) stopPage ??= watchPage(steering.page);
       const stop = watch(source, {
         classify: async (frame) => {
-          const result = await classify(frame);
+          const result = await classify(frame, {}, mayOverlap ? host.framesInFlight : 1);
           onResult?.(result);
         },
         onDropped: () => (dropped += 1),
@@ -233,6 +241,10 @@ function assemble(
         },
         duty: () => steering.duty,
         readyAt: () => steering.readyAt,
+        overlapAfter: () =>
+          mayOverlap && host.framesInFlight > 1 && steering.duty >= 1
+            ? overlap.after(steering.route, steering.status.targetMs)
+            : Infinity,
       });
       const end = () => {
         stop();

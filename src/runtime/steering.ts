@@ -27,6 +27,8 @@ export interface SteeringOptions {
 export interface Steering {
   readonly ladder: readonly Rung[];
   readonly route: string;
+  /** The most accurate one that the mode allows, whatever it costs. */
+  readonly bestRoute: string;
   readonly duty: number;
   /** When the energy plan allows the next frame, performance.now(). */
   readonly readyAt: number;
@@ -94,6 +96,9 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
     get route() {
       return controller.route;
     },
+    get bestRoute() {
+      return mode.kind === 'lock' || mode.kind === 'cap' ? mode.route : (ladder.at(-1)?.id ?? controller.route);
+    },
     get duty() {
       return controller.duty;
     },
@@ -147,11 +152,13 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
       ladder = buildLadder(routes, costs);
       dispatch({ type: 'ladder', now: now(), rungs: rungsFor(mode) });
     },
-    frame(route, { totalMs, gpuMs }) {
+    frame(route, { totalMs, gpuMs, queuedMs = 0 }) {
       const at = now();
-      busy.add(at, gpuMs ?? totalMs);
-      dispatch({ type: 'sample', now: at, route, latencyMs: totalMs, ...(gpuMs === undefined ? {} : { gpuMs }) });
-      const checked = driftAfter(drift, { now: at, route, latencyMs: totalMs }, costs.get(route) ?? NaN);
+      // What the route takes; the wait for the frame before it says nothing of the device.
+      const latencyMs = totalMs - queuedMs;
+      busy.add(at, gpuMs ?? latencyMs);
+      dispatch({ type: 'sample', now: at, route, latencyMs, ...(gpuMs === undefined ? {} : { gpuMs }) });
+      const checked = driftAfter(drift, { now: at, route, latencyMs }, costs.get(route) ?? NaN);
       drift = checked.drift;
       if (checked.drifted === 'no') return;
       // One measurement is enough, also while it waits for its turn.

@@ -1,6 +1,7 @@
 /**
- * Continuous classification: the newest frame only, one in flight. A picture that comes while the network is busy or
- * resting is dropped and counted, so latency never grows by queueing. A hidden page shows no new pictures, so nothing runs.
+ * Continuous classification: the newest frame only, one in flight, or two where the second comes to a GPU that is about to become
+ * free. A picture that comes while the network is busy or resting is dropped and counted, so latency never grows by queueing. A
+ * hidden page shows no new pictures, so nothing runs.
  */
 import { NO_PACE, nextDue } from '../control/pace';
 import { asStitchError, type StitchError } from '../core/errors';
@@ -16,7 +17,11 @@ export interface WatchHooks {
   duty(): number;
   /** When the energy plan allows the next frame, performance.now(). */
   readyAt(): number;
+  /** How long after the last frame's beginning the next may begin although that is on its way, ms; Infinity: not at all. */
+  overlapAfter(): number;
 }
+
+const MOST_IN_FLIGHT = 2;
 
 /** A source that fails this often in a row (a tainted video, say) is not asked again. */
 const MAX_FAILURES = 10;
@@ -60,8 +65,10 @@ export function everyPicture(source: WatchSource, tick: () => void): () => void 
 
 export function watch(source: WatchSource, hooks: WatchHooks): () => void {
   let stopped = false;
-  let busy = false;
-  /** A picture came while busy; the source's newest one is taken as soon as the network is free. */
+  let inFlight = 0;
+  let startedAt = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** There is a picture that was not classified; the source's newest one is taken as soon as the network is free. */
   let fresh = false;
   let due = NO_PACE;
   let intervalMs = 0;
@@ -73,15 +80,14 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
     const at = performance.now();
     return hooks.duty() > 0 && at + intervalMs / 2 >= due && at >= hooks.readyAt();
   };
-  /** One answer. False where the source has no picture. */
-  const once = async (): Promise<boolean> => {
+  /** One answer, where the source has a picture. */
+  const once = async (): Promise<void> => {
     const frame = typeof source === 'function' ? source() : source;
-    if (frame === null) return false;
+    if (frame === null) return;
     const start = performance.now();
     await hooks.classify(frame);
     due = nextDue(due, start, performance.now(), intervalMs, hooks.duty());
     failures = 0;
-    return true;
   };
   const fail = (error: unknown): void => {
     const known = asStitchError(error);
@@ -95,31 +101,40 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
     if (!known.recoverable || failures >= MAX_FAILURES) stop();
   };
   const run = async (): Promise<void> => {
-    busy = true;
+    fresh = false;
+    inFlight += 1;
+    startedAt = performance.now();
     try {
-      do {
-        fresh = false;
-        if (!(await once())) break;
-      } while (fresh && !stopped && rested());
+      await once();
     } catch (error) {
       fail(error);
     } finally {
-      busy = false;
+      inFlight -= 1;
+      next();
     }
+  };
+  /** Begins the next frame, if there is one and its time has come; sets a timer where that will be before an answer is here. */
+  const next = (): void => {
+    clearTimeout(timer);
+    if (stopped || !fresh || inFlight === MOST_IN_FLIGHT || !rested()) return;
+    const wait = inFlight === 0 ? 0 : startedAt + hooks.overlapAfter() - performance.now();
+    if (wait <= 0) void run();
+    else if (wait < Infinity) timer = setTimeout(next, wait);
   };
   const cancel = everyPicture(source, () => {
     const at = performance.now();
     if (at - lastPicture < PAUSE_MS) intervalMs += INTERVAL_GAIN * (at - lastPicture - intervalMs);
     lastPicture = at;
-    if (!busy && rested()) {
-      void run();
-      return;
-    }
-    if (fresh || !busy) hooks.onDropped();
-    fresh = busy;
+    if (fresh) hooks.onDropped();
+    fresh = true;
+    next();
+    if (inFlight > 0 || !fresh) return;
+    hooks.onDropped();
+    fresh = false;
   });
   const stop = (): void => {
     stopped = true;
+    clearTimeout(timer);
     cancel();
   };
   return stop;

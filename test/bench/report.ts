@@ -5,10 +5,12 @@ import { machineClass } from './lib/machine';
 import type { Memory } from './lib/memory';
 import type { LoadTimes, Rounds, RouteSamples } from './page/page';
 import { stallText } from './page/stalls';
+import type { Throughput } from './page/throughput';
 
 export interface BenchAnswer extends LoadTimes, Rounds {
   /** After how many frames the browser held what; undefined where the system does not say. */
   readonly memory: readonly { readonly frames: number; readonly memory: Memory | undefined }[];
+  readonly throughput: readonly Throughput[];
   /** Its version. */
   readonly browser: string;
 }
@@ -54,6 +56,18 @@ export function explained(samples: readonly RouteSamples[], timeOf: (steady: rea
   return `R² ${r2.toFixed(4)} over ${samples.length} routes: ${constant} ms + ${perGmac} ms a GMAC + ${perBlock} ms a block`;
 }
 
+function throughputRow(one: Throughput): Record<string, string> {
+  const rate = (samples: readonly number[]) => median(samples).toFixed(1);
+  return {
+    route: one.route,
+    'one by one, a second': rate(one.oneByOne),
+    'watch without overlap': `${rate(one.watched)} (${rate(one.watchedMs)} ms)`,
+    'watch with overlap': `${rate(one.overlapped)} (${rate(one.overlappedMs)} ms)`,
+    'batches, a second': rate(one.batches),
+    'batches ÷ one by one': median(one.batches.map((value, i) => value / (one.oneByOne[i] ?? Number.NaN))).toFixed(2),
+  };
+}
+
 function memoryLines(memory: BenchAnswer['memory']): string[] {
   const rows = memory.flatMap(({ frames, memory: held }) =>
     held === undefined
@@ -90,6 +104,10 @@ export function report(answer: BenchAnswer, title: string, { size, rounds, frame
     `${title}; ${samples.length} routes; ${rounds} rounds × ${frames} frames of ${size}, interleaved.`,
     '',
     markdownTable(samples.map((s) => routeRow(s, after))),
+    '',
+    'Many pictures: a second, and the median latency of `watch`.',
+    '',
+    markdownTable(answer.throughput.map(throughputRow)),
     '',
     ...lines.map((line) => `- ${line}`),
   ].join('\n');

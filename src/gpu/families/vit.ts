@@ -47,13 +47,15 @@ export function blockSizes(manifest: Manifest): Size[] {
 }
 
 /**
- * `formatOf`: how a loaded matrix is packed; `rowsOf`: how many rows an invocation computes (gpu/tune.ts). Embed, block, head and
+ * `formatOf`: how a loaded matrix is packed; `rowsOf`: how many rows an invocation computes (gpu/tune.ts).
+ * `images`: how many go through each dispatch, their tokens one below the other. Embed, block, head and
  * stitch are asked for only when their unit is loaded.
  */
 export function createVitFamily(
   manifest: Manifest,
   formatOf: (matrix: string) => WeightFormat,
   rowsOf: (size: Size) => number,
+  images = 1,
 ): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
@@ -66,6 +68,7 @@ export function createVitFamily(
     );
   }
   const tokens = tokensOf(manifest);
+  const m = images * tokens;
   const spec = (id: string): AnchorSpec => {
     const anchor = anchors.find((a) => a.id === id);
     if (anchor === undefined) throw new StitchError('bundle-invalid', `No anchor ${id} in the manifest.`, { anchor: id });
@@ -73,23 +76,23 @@ export function createVitFamily(
   };
   const widest = (f: (a: AnchorSpec) => number) => Math.max(...anchors.map(f));
   const activations = new Map<string, number>([
-    // Row 0 stays zero: the class token has no pixels.
-    ['@patches', tokens * patchLength * 4],
-    ['@qkv', tokens * widest((a) => 3 * a.config.dim) * 4],
-    ['@attention', tokens * widest((a) => a.config.dim) * 4],
-    ['@hidden', tokens * widest((a) => a.config.mlp) * 4],
-    ['@logits', Math.ceil(classes / TILE_COLUMNS) * TILE_COLUMNS * 4],
+    // An image's row 0 stays zero: the class token has no pixels.
+    ['@patches', m * patchLength * 4],
+    ['@qkv', m * widest((a) => 3 * a.config.dim) * 4],
+    ['@attention', m * widest((a) => a.config.dim) * 4],
+    ['@hidden', m * widest((a) => a.config.mlp) * 4],
+    ['@logits', images * Math.ceil(classes / TILE_COLUMNS) * TILE_COLUMNS * 4],
   ]);
   for (const { id, config } of anchors) {
     // One residual stream per anchor, so that a stitch reads one and writes the other.
-    activations.set(`@x.${id}`, tokens * config.dim * 4);
-    activations.set(`@moments.${id}`, tokens * Math.ceil(config.dim / TILE_COLUMNS) * 8);
+    activations.set(`@x.${id}`, m * config.dim * 4);
+    activations.set(`@moments.${id}`, m * Math.ceil(config.dim / TILE_COLUMNS) * 8);
   }
 
   /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
   const gemm = (part: Omit<GemmShape, 'weights' | 'rows'>, linear: string, names: Record<string, string>): Step => {
     const w = `${linear}.weight`;
-    // The head has one row, the class token.
+    // The head of one image has one row, the class token.
     const shape = { ...part, weights: formatOf(w), rows: part.m === 1 ? 1 : rowsOf(part) };
     const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
     return {
@@ -98,7 +101,7 @@ export function createVitFamily(
       workgroups: gemmWorkgroups(shape),
     };
   };
-  const base = { m: tokens, epilogue: 'plain', stats: false } as const;
+  const base = { m, epilogue: 'plain', stats: false } as const;
 
   return {
     activations,
@@ -107,7 +110,7 @@ export function createVitFamily(
     embed(anchor) {
       const { dim } = spec(anchor).config;
       const unit = `anchors.${anchor}.embed`;
-      return gemm({ ...base, k: patchLength, n: dim, epilogue: 'embed', stats: true }, `${unit}.proj`, {
+      return gemm({ ...base, k: patchLength, n: dim, epilogue: 'embed', tokens, stats: true }, `${unit}.proj`, {
         x: '@patches',
         cls: `${unit}.cls`,
         pos: `${unit}.pos`,
@@ -121,7 +124,7 @@ export function createVitFamily(
       const x = `@x.${anchor}`;
       const stats = `@moments.${anchor}`;
       const headDim = dim / heads;
-      const attention = { tokens, heads, headDim, queries: ATTENTION_QUERIES };
+      const attention = { images, tokens, heads, headDim, queries: ATTENTION_QUERIES };
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),
@@ -142,14 +145,18 @@ export function createVitFamily(
     head(anchor, finalNorm) {
       const { dim, eps } = spec(anchor).config;
       const unit = `anchors.${anchor}.head`;
-      // Only row 0, the class token, is computed.
-      return gemm({ ...base, m: 1, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) }, `${unit}.fc`, {
-        x: `@x.${anchor}`,
-        moments: `@moments.${anchor}`,
-        gamma: `${unit}.norm.weight`,
-        beta: `${unit}.norm.bias`,
-        out: '@logits',
-      });
+      // Only an image's row 0, the class token, is computed.
+      return gemm(
+        { ...base, m: images, rowStep: tokens, k: dim, n: classes, ...(finalNorm ? { layerNorm: { eps } } : {}) },
+        `${unit}.fc`,
+        {
+          x: `@x.${anchor}`,
+          moments: `@moments.${anchor}`,
+          gamma: `${unit}.norm.weight`,
+          beta: `${unit}.norm.bias`,
+          out: '@logits',
+        },
+      );
     },
     stitch(id) {
       const stitch = manifest.stitches.find((s) => s.id === id);

@@ -28,13 +28,17 @@ export interface GemmShape {
   readonly n: number;
   /** Output rows of one invocation. */
   readonly rows: number;
+  /** Output row m is computed from row m·rowStep of x. */
+  readonly rowStep?: number;
   /** LayerNorm of x on the way in. */
   readonly layerNorm?: { readonly eps: number };
   /**
    * `plain`: out = y. `gelu`: out = GELU(y), exact erf form. `residual`: out += y.
-   * `embed`: row 0 is the class token, out = (m = 0 ? cls : y) + pos[m].
+   * `embed`: an image's row t = m mod tokens is the class token where t = 0, out = (t = 0 ? cls : y) + pos[t].
    */
   readonly epilogue: 'plain' | 'gelu' | 'residual' | 'embed';
+  /** Rows of one image, for `embed`; default: all. */
+  readonly tokens?: number;
   /** Write partial moments of the output rows. */
   readonly stats: boolean;
 }
@@ -101,17 +105,17 @@ function momentsCode({ k, rows, layerNorm }: GemmShape): string {
 ${unroll(rows, (r) => `  var mean${r} = 0.0;\n  var sq${r} = 0.0;`)}
   for (var t = 0u; t < ${tiles}u; t++) {
     let count = ${count};
-${unroll(rows, (r) => `    mean${r} += count * moments[row${r} * ${tiles}u + t].x;`)}
+${unroll(rows, (r) => `    mean${r} += count * moments[from${r} * ${tiles}u + t].x;`)}
   }
 ${unroll(rows, (r) => `  mean${r} *= ${1 / k};`)}
   for (var t = 0u; t < ${tiles}u; t++) {
     let count = ${count};
-${unroll(rows, (r) => `    { let p = moments[row${r} * ${tiles}u + t]; let d = p.x - mean${r}; sq${r} += p.y + count * d * d; }`)}
+${unroll(rows, (r) => `    { let p = moments[from${r} * ${tiles}u + t]; let d = p.x - mean${r}; sq${r} += p.y + count * d * d; }`)}
   }
 ${unroll(rows, (r) => `  let scale${r} = inverseSqrt(sq${r} * ${1 / k} + ${layerNorm.eps});\n  let shift${r} = -mean${r} * scale${r};`)}`;
 }
 
-function storeCode({ n, rows, epilogue, stats, weights }: GemmShape): string {
+function storeCode({ m, n, rows, tokens = m, epilogue, stats, weights }: GemmShape): string {
   const columns4 = Math.ceil(n / 4);
   const tiles = Math.ceil(n / TILE_COLUMNS);
   // Only a last tile can be half empty, and only where n % 8 is 1…4.
@@ -122,7 +126,7 @@ function storeCode({ n, rows, epilogue, stats, weights }: GemmShape): string {
     if (epilogue === 'residual') return `${half}${r} += out[${at}];`;
     if (epilogue === 'embed') {
       const column = half === 'lo' ? 'col' : 'col + 1u';
-      return `${half}${r} = select(${half}${r}, halves(cls[${column}]), row${r} == 0u) + halves(pos[${at}]);`;
+      return `${half}${r} = select(${half}${r}, halves(cls[${column}]), token == 0u) + halves(pos[token * ${columns4}u + ${column}]);`;
     }
     return '';
   };
@@ -141,6 +145,7 @@ function storeCode({ n, rows, epilogue, stats, weights }: GemmShape): string {
     rows,
     (r) => `  if (first + ${r}u < M) {
     let at = row${r} * ${columns4}u + col;
+    ${epilogue === 'embed' ? `let token = row${r} % ${tokens}u;` : ''}
     ${weights === 'int8' ? `lo${r} *= scaleLo; hi${r} *= scaleHi;` : ''}
     lo${r} += biasLo; hi${r} += biasHi;
     ${finish(r, 'lo', 'at')}
@@ -152,7 +157,7 @@ function storeCode({ n, rows, epilogue, stats, weights }: GemmShape): string {
 }
 
 export function gemmKernel(shape: GemmShape): Kernel {
-  const { m, k, n, rows, layerNorm, epilogue, stats, weights } = shape;
+  const { m, k, n, rows, rowStep = 1, tokens = m, layerNorm, epilogue, stats, weights } = shape;
   const tiles = Math.ceil(n / TILE_COLUMNS);
   const bindings = gemmBindings(shape);
   const names = ['x', 'y', 'z', 'w'];
@@ -171,13 +176,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let first = (id.x / ${tiles}u) * ${rows}u;
   if (first >= M) { return; }
   let col = tile * 2u;
-${unroll(rows, (r) => `  let row${r} = min(first + ${r}u, M - 1u);`)}
+${unroll(rows, (r) => `  let row${r} = min(first + ${r}u, M - 1u);\n  let from${r} = row${r} * ${rowStep}u;`)}
 ${momentsCode(shape)}
 ${unroll(rows, (r) => `  var lo${r} = vec4f(0.0);\n  var hi${r} = vec4f(0.0);`)}
   var wi = tile;
   for (var k4 = 0u; k4 < ${k / 4}u; k4++) {
 ${layerNorm ? '    let g = halves(gamma[k4]);\n    let b = halves(beta[k4]);' : ''}
-${unroll(rows, (r) => (layerNorm ? `    let a${r} = (x[row${r} * ${k / 4}u + k4] * scale${r} + shift${r}) * g + b;` : `    let a${r} = x[row${r} * ${k / 4}u + k4];`))}
+${unroll(rows, (r) => (layerNorm ? `    let a${r} = (x[from${r} * ${k / 4}u + k4] * scale${r} + shift${r}) * g + b;` : `    let a${r} = x[from${r} * ${k / 4}u + k4];`))}
 ${names
   .map(
     (c) => `    {
@@ -196,6 +201,6 @@ ${unroll(rows, (r) => `      lo${r} += a${r}.${c} * lo;\n      hi${r} += a${r}.$
 ${weights === 'int8' ? '  let scaleLo = scale[col];\n  let scaleHi = scale[col + 1u];' : ''}
 ${storeCode(shape)}
 }`;
-  const key = `gemm ${m}x${k}x${n} rows=${rows} ${epilogue}${layerNorm ? ` ln=${layerNorm.eps}` : ''}${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}`;
+  const key = `gemm ${m}x${k}x${n} rows=${rows} ${epilogue}${epilogue === 'embed' ? ` tokens=${tokens}` : ''}${rowStep === 1 ? '' : ` step=${rowStep}`}${layerNorm ? ` ln=${layerNorm.eps}` : ''}${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}`;
   return { key, wgsl };
 }

@@ -2,8 +2,8 @@
  * Frame → patches in one kernel: antialiased resize, centre crop, normalisation and the patch layout of the embedding.
  * The filter weights are the tables of `input/resample.ts`, so that GPU and CPU resample alike.
  *
- * Buffers: frame texture rgba8unorm; params u32 [2] (taps along x and y); starts u32 [size, 2] (first source column and
- * row of output i); weightsX, weightsY f32 [size, taps]; patches f32 [1 + (size/patch)², 3·patch²] (row 0 untouched).
+ * Buffers: frame texture rgba8unorm; params u32 [3] (taps along x and y, which image); starts u32 [size, 2] (first source column and
+ * row of output i); weightsX, weightsY f32 [size, taps]; patches f32 [images, 1 + (size/patch)², 3·patch²] (row 0 untouched).
  */
 import type { InputSpec } from '../../bundle/manifest';
 import { type Kernel, WORKGROUP_SIZE, workgroupsFor } from '../kernel';
@@ -18,7 +18,7 @@ export function inputKernel({ size, mean, std }: InputSpec, patch: number): Kern
   const vec3 = (v: readonly number[]) => `vec3f(${v.join(', ')})`;
   const wgsl = /* wgsl */ `
 @group(0) @binding(0) var frame: texture_2d<f32>;
-@group(0) @binding(1) var<storage, read> params: array<u32, 2>;
+@group(0) @binding(1) var<storage, read> params: array<u32, 3>;
 @group(0) @binding(2) var<storage, read> starts: array<vec2u>;
 @group(0) @binding(3) var<storage, read> weightsX: array<f32>;
 @group(0) @binding(4) var<storage, read> weightsY: array<f32>;
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     sum += weightsY[py * tapsY + ty] * clamp(line, vec3f(0.0), vec3f(1.0));
   }
   let v = (clamp(sum, vec3f(0.0), vec3f(1.0)) - ${vec3(mean)}) * ${vec3(std.map((s) => 1 / s))};
-  let token = 1u + (py / ${patch}u) * ${grid}u + px / ${patch}u;
+  let token = params[2] * ${1 + grid * grid}u + 1u + (py / ${patch}u) * ${grid}u + px / ${patch}u;
   // Channel-major inside a patch, as the convolution weight [dim, 3, patch, patch] is.
   let at = token * ${3 * area}u + (py % ${patch}u) * ${patch}u + px % ${patch}u;
   patches[at] = v.x;

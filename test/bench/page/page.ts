@@ -11,6 +11,7 @@ import {
   type Timing,
 } from '../../../src/index';
 import { type Stalls, watchLoading } from './stalls';
+import { measureThroughput, type Throughput } from './throughput';
 
 export interface BenchRequest {
   readonly manifest: string;
@@ -51,6 +52,8 @@ export interface BenchGlobals {
     load(request: BenchRequest): Promise<LoadTimes>;
     /** Every round visits every route once, in rotated order, for `frames` frames. */
     rounds(rounds: number, frames: number): Promise<Rounds>;
+    /** On the cheapest and the dearest route, over `pictures` a round. */
+    throughput(pictures: number, rounds: number): Promise<Throughput[]>;
     /** Frames on one route, in order, and what the engine counts afterwards. */
     soak(route: string, frames: number): Promise<EngineStats>;
     dispose(): Promise<void>;
@@ -92,6 +95,11 @@ let frame: PixelFrame;
       }
     }
     return { samples, before, after: await runtime.stats() };
+  },
+  throughput(pictures, rounds) {
+    const byCost = runtime.routes.filter(({ available }) => available).toSorted((a, b) => a.macs - b.macs);
+    const ends = [byCost[0], byCost.at(-1)].flatMap((route) => route?.id ?? []);
+    return measureThroughput(runtime, frame, [...new Set(ends)], pictures, rounds);
   },
   async soak(route, frames) {
     for (let i = 0; i < frames; i++) await whenFree(() => runtime.classify(frame, { route }));

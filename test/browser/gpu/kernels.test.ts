@@ -1,7 +1,7 @@
 /** Each kernel against a scalar reference in f64, at shapes that do not fit its tiles. */
 import { describe, expect, it } from 'vitest';
 import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
-import { attentionKernel, attentionWorkgroups } from '../../../src/gpu/kernels/attention';
+import { attentionKernel, type AttentionShape, attentionWorkgroups } from '../../../src/gpu/kernels/attention';
 import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups } from '../../../src/gpu/kernels/gemm';
 import { topKKernel } from '../../../src/gpu/kernels/top-k';
 import { dequantizeRows, quantizeRows, type QuantizedRows } from '../../../src/model/int8';
@@ -41,8 +41,8 @@ interface GemmData {
 
 const half = (v: Float32Array): Float32Array => f16ToF32(f32ToF16(v));
 
-function gemmData({ m, k, n, weights }: GemmShape): GemmData {
-  const x = random(m * k, 1);
+function gemmData({ m, k, n, weights, rowStep = 1 }: GemmShape): GemmData {
+  const x = random(m * rowStep * k, 1);
   // A common offset far above the spread: E[x²] − E[x]² would lose it.
   for (let i = 0; i < x.length; i++) x[i] = (x[i] ?? 0) + 30;
   const w = random(n * k, 2, 1 / Math.sqrt(k));
@@ -64,10 +64,10 @@ function gemmData({ m, k, n, weights }: GemmShape): GemmData {
 
 const at = (v: ArrayLike<number>, i: number): number => v[i] ?? Number.NaN;
 
-function scalarGemm({ m, k, n, layerNorm, epilogue }: GemmShape, d: GemmData): Float32Array {
+function scalarGemm({ m, k, n, rowStep = 1, tokens = m, layerNorm, epilogue }: GemmShape, d: GemmData): Float32Array {
   const out = new Float32Array(m * n);
   for (let r = 0; r < m; r++) {
-    let row = Array.from(d.x.subarray(r * k, (r + 1) * k));
+    let row = Array.from(d.x.subarray(r * rowStep * k, (r * rowStep + 1) * k));
     if (layerNorm) {
       const mean = row.reduce((a, b) => a + b, 0) / k;
       const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / k;
@@ -78,7 +78,7 @@ function scalarGemm({ m, k, n, layerNorm, epilogue }: GemmShape, d: GemmData): F
       for (let i = 0; i < k; i++) y += at(row, i) * at(d.w, c * k + i);
       if (epilogue === 'gelu') y = 0.5 * y * (1 + erf(y / Math.SQRT2));
       if (epilogue === 'residual') y += at(d.old, r * n + c);
-      if (epilogue === 'embed') y = (r === 0 ? at(d.cls, c) : y) + at(d.pos, r * n + c);
+      if (epilogue === 'embed') y = (r % tokens === 0 ? at(d.cls, c) : y) + at(d.pos, (r % tokens) * n + c);
       out[r * n + c] = y;
     }
   }
@@ -111,7 +111,7 @@ async function runGemm(
   device: GPUDevice,
   shape: GemmShape,
 ): Promise<{ out: Float32Array; stats: Float32Array; expected: Float32Array }> {
-  const { m, k, n, weights } = shape;
+  const { m, k, n, weights, rowStep = 1 } = shape;
   const d = gemmData(shape);
   const padded = Math.ceil(n / 8) * 8;
   const stride = Math.ceil(n / 4) * 4;
@@ -120,7 +120,7 @@ async function runGemm(
   for (let r = 0; r < m; r++) old.set(d.old.subarray(r * n, (r + 1) * n), r * stride);
   const buffers: Record<string, GPUBuffer> = {
     x: upload(device, d.x),
-    moments: upload(device, scalarMoments(d.x, m, k)),
+    moments: upload(device, scalarMoments(d.x, m * rowStep, k)),
     gamma: upload(device, f32ToF16(d.gamma)),
     beta: upload(device, f32ToF16(d.beta)),
     w: upload(
@@ -164,6 +164,8 @@ describe('gemm', () => {
     ['GELU', { ...PLAIN, m: 13, k: 48, n: 192, layerNorm: { eps: 1e-6 }, epilogue: 'gelu' }],
     ['residual with moments', { ...PLAIN, m: 17, k: 144, n: 36, epilogue: 'residual', stats: true }],
     ['embedding with moments', { ...PLAIN, m: 17, k: 48, n: 32, epilogue: 'embed', stats: true }],
+    ['embedding of 3 images', { ...PLAIN, m: 15, tokens: 5, k: 48, n: 32, epilogue: 'embed', stats: true }],
+    ['every seventh row (head of 3 images)', { ...PLAIN, m: 3, rowStep: 7, k: 36, n: 10, layerNorm: { eps: 1e-6 } }],
     ['stitch with moments, 4 columns', { ...PLAIN, m: 10, k: 16, n: 4, stats: true }],
   ];
   const variants = cases.flatMap(([name, shape]): [string, GemmShape][] => [
@@ -187,44 +189,56 @@ it('kernels of f16 and int8 weights have keys of their own', () => {
   expect(gemmKernel({ ...shape, weights: 'int8' }).key).not.toBe(gemmKernel(shape).key);
 });
 
+/** One image: qkv [tokens, 3 · dim] -> [tokens, dim]. */
+function scalarAttention(qkv: Float32Array, { tokens, heads, headDim }: AttentionShape): Float32Array {
+  const dim = heads * headDim;
+  const out = new Float32Array(tokens * dim);
+  for (let h = 0; h < heads; h++) {
+    for (let t = 0; t < tokens; t++) {
+      const score = Array.from({ length: tokens }, (_, j) => {
+        let s = 0;
+        for (let i = 0; i < headDim; i++)
+          s += at(qkv, t * 3 * dim + h * headDim + i) * at(qkv, j * 3 * dim + dim + h * headDim + i);
+        return s / Math.sqrt(headDim);
+      });
+      const top = Math.max(...score);
+      const weight = score.map((s) => Math.exp(s - top));
+      const total = weight.reduce((a, b) => a + b, 0);
+      for (let i = 0; i < headDim; i++) {
+        let o = 0;
+        for (let j = 0; j < tokens; j++) o += (at(weight, j) / total) * at(qkv, j * 3 * dim + 2 * dim + h * headDim + i);
+        out[t * dim + h * headDim + i] = o;
+      }
+    }
+  }
+  return out;
+}
+
 describe('attention', () => {
   const cases = [
-    { tokens: 1, heads: 1, headDim: 4, queries: 1 },
-    { tokens: 3, heads: 2, headDim: 8, queries: 2 },
-    { tokens: 17, heads: 3, headDim: 16, queries: 2 },
-    { tokens: 65, heads: 2, headDim: 32, queries: 2 },
-    { tokens: 197, heads: 1, headDim: 64, queries: 1 },
+    { images: 1, tokens: 1, heads: 1, headDim: 4, queries: 1 },
+    { images: 1, tokens: 3, heads: 2, headDim: 8, queries: 2 },
+    { images: 3, tokens: 17, heads: 3, headDim: 16, queries: 2 },
+    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 2 },
+    { images: 2, tokens: 197, heads: 1, headDim: 64, queries: 1 },
   ];
   for (const shape of cases) {
-    it(`${shape.tokens} tokens, ${shape.heads} × ${shape.headDim}, ${shape.queries} queries`, async () => {
-      const { tokens, heads, headDim } = shape;
+    it(`${shape.images} × ${shape.tokens} tokens, ${shape.heads} × ${shape.headDim}, ${shape.queries} queries`, async () => {
+      const { images, tokens, heads, headDim } = shape;
       const dim = heads * headDim;
-      const qkv = random(tokens * 3 * dim, 11, 1.5);
+      const rows = images * tokens;
+      const qkv = random(rows * 3 * dim, 11, 1.5);
       // Scores that grow along the keys: the running maximum must move many times.
-      for (let t = 0; t < tokens; t++) for (let i = 0; i < dim; i++) qkv[t * 3 * dim + dim + i]! *= 1 + t / 8;
-      const expected = new Float32Array(tokens * dim);
-      for (let h = 0; h < heads; h++) {
-        for (let t = 0; t < tokens; t++) {
-          const score = Array.from({ length: tokens }, (_, j) => {
-            let s = 0;
-            for (let i = 0; i < headDim; i++)
-              s += at(qkv, t * 3 * dim + h * headDim + i) * at(qkv, j * 3 * dim + dim + h * headDim + i);
-            return s / Math.sqrt(headDim);
-          });
-          const top = Math.max(...score);
-          const weight = score.map((s) => Math.exp(s - top));
-          const total = weight.reduce((a, b) => a + b, 0);
-          for (let i = 0; i < headDim; i++) {
-            let o = 0;
-            for (let j = 0; j < tokens; j++) o += (at(weight, j) / total) * at(qkv, j * 3 * dim + 2 * dim + h * headDim + i);
-            expected[t * dim + h * headDim + i] = o;
-          }
-        }
+      for (let t = 0; t < rows; t++) for (let i = 0; i < dim; i++) qkv[t * 3 * dim + dim + i]! *= 1 + t / 8;
+      const expected = new Float32Array(rows * dim);
+      for (let image = 0; image < images; image++) {
+        const own = qkv.subarray(image * tokens * 3 * dim, (image + 1) * tokens * 3 * dim);
+        expected.set(scalarAttention(own, shape), image * tokens * dim);
       }
       await withDevice(async (device) => {
-        const out = upload(device, new Float32Array(tokens * dim));
+        const out = upload(device, new Float32Array(rows * dim));
         await dispatch(device, attentionKernel(shape), [upload(device, qkv), out], attentionWorkgroups(shape));
-        expectClose(new Float32Array(await download(device, out, tokens * dim * 4)), expected, 1e-4, 'attention');
+        expectClose(new Float32Array(await download(device, out, rows * dim * 4)), expected, 1e-4, 'attention');
       });
     });
   }
@@ -240,12 +254,18 @@ describe('top-k', () => {
     it(`${k} of ${classes}`, async () => {
       const logits = random(classes, 21, 3);
       if (classes > 6) logits[3] = logits[6] = 20; // a tie at the top: the lower index wins
+      // A picture before it, whose best class is another one; rows are padded to 4.
+      const both = new Float32Array(Math.ceil(classes / 4) * 4 + classes);
+      both[classes - 1] = 30;
+      both.set(logits, both.length - classes);
       const order = Array.from(logits.keys()).sort((a, b) => at(logits, b) - at(logits, a) || a - b);
       const total = logits.reduce((sum, v) => sum + Math.exp(v - at(logits, order[0] ?? 0)), 0);
       await withDevice(async (device) => {
-        const out = upload(device, new Uint32Array(k * 2));
-        await dispatch(device, topKKernel({ classes, k }), [upload(device, logits), out], 1);
-        const bytes = await download(device, out, k * 8);
+        const out = upload(device, new Uint32Array(2 * k * 2));
+        await dispatch(device, topKKernel({ classes, k }), [upload(device, both), out], 2);
+        const all = await download(device, out, 2 * k * 8);
+        expect(new Uint32Array(all)[0]).toBe(classes - 1);
+        const bytes = all.slice(k * 8);
         const indices = new Uint32Array(bytes).filter((_, i) => i % 2 === 0);
         const probabilities = new Float32Array(bytes).filter((_, i) => i % 2 === 1);
         expect([...indices]).toEqual(order.slice(0, k));

@@ -56,11 +56,23 @@ describe('gaps between frames', () => {
     port1.close();
   });
 
+  it('loading waits for the last of several frames', async () => {
+    const gaps = new Gaps();
+    const order: string[] = [];
+    const frame = (name: string, ms: number) => gaps.runFrame(() => wait(ms).then(() => order.push(name)));
+    const frames = [frame('first', 10), frame('second', 30)];
+    expect(gaps.inFlight).toBe(2);
+    await gaps.pause();
+    order.push('slice');
+    await Promise.all(frames);
+    expect(order).toEqual(['first', 'second', 'slice']);
+  });
+
   it('goes on after a frame and a step that failed', async () => {
     const gaps = new Gaps();
     await expect(gaps.runFrame(() => Promise.reject(new Error('bad frame')))).rejects.toThrow('bad frame');
     await expect(gaps.runStep(() => Promise.reject(new Error('bad step')))).rejects.toThrow('bad step');
-    expect(gaps.busy).toBe(false);
+    expect(gaps.inFlight).toBe(0);
     expect(await gaps.runFrame(() => Promise.resolve(1))).toBe(1);
   });
 });

@@ -1,0 +1,42 @@
+/**
+ * When the next frame may begin although the one before is not answered yet: so early that its way to the GPU is over when the GPU
+ * becomes free, and no earlier. Frames come at the pace of the GPU then, and none takes longer for it.
+ */
+import { RollingWindow } from '../core/stats';
+import type { Timing } from '../core/types';
+
+/** Frames that the medians are taken of, and the least that make one. */
+const WINDOW = 15;
+const LEAST = 5;
+/** A smaller gain is not worth a timer, ms. */
+const WORTH_MS = 1;
+
+export class Overlap {
+  private route = '';
+  private readonly wall = new RollingWindow(WINDOW);
+  private readonly total = new RollingWindow(WINDOW);
+  private readonly gpu = new RollingWindow(WINDOW);
+
+  /** A frame that took `wallMs` from picture to answer on the page. */
+  add(route: string, wallMs: number, { totalMs, gpuMs = NaN, queuedMs = 0 }: Timing): void {
+    if (route !== this.route) for (const window of [this.wall, this.total, this.gpu]) window.clear();
+    this.route = route;
+    this.wall.add(wallMs - queuedMs);
+    this.total.add(totalMs - queuedMs);
+    this.gpu.add(gpuMs);
+  }
+
+  /**
+   * How long after the last frame's beginning a frame on `route` may begin, ms; Infinity: not before its answer. Unknown without GPU
+   * times. `targetMs`: a frame that waits longer than predicted has this much room.
+   */
+  after(route: string, targetMs: number): number {
+    if (route !== this.route || this.gpu.count < LEAST) return Infinity;
+    const [wall = NaN] = this.wall.quantiles(0.5);
+    const [total = NaN] = this.total.quantiles(0.5);
+    const [gpu = NaN] = this.gpu.quantiles(0.5);
+    // On its way to and from the GPU a frame leaves it idle; to begin earlier than that would be to queue.
+    const lead = Math.min(wall - gpu, targetMs - total);
+    return lead >= WORTH_MS ? wall - lead : Infinity;
+  }
+}
