@@ -197,10 +197,8 @@ async function build(manifest: Manifest, { device, info, summary }: GpuHandle, k
       planOf(id);
       const route = manifest.routes.find((one) => one.id === id)!;
       const { made, plan } = await guarded(device, 'a batch', async () => {
-        batch ??= await createBatch({
-          ...{ device, manifest, images: BATCH, weights, pipelines, counters, queue },
-          family: familyOf(BATCH),
-        });
+        const parts = { device, manifest, weights, pipelines, counters, queue };
+        batch ??= await createBatch({ ...parts, images: BATCH, family: familyOf(BATCH) });
         return { made: batch, plan: await batch.plan(route) };
       });
       const answered = await made.run(plan, pictures);

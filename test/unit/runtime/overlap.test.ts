@@ -39,6 +39,8 @@ describe('when the next frame may begin before the answer', () => {
   });
 
   it('does not count what a frame waited for the one before', () => {
-    expect(seen(5, { totalMs: 13, queuedMs: 4 }, WALL + 4).after('a', 33)).toBeCloseTo(6);
+    const behind = seen(5, { totalMs: 13, queuedMs: 4 }, WALL + 4);
+    expect(behind.after('a', 33)).toBeCloseTo(6);
+    expect(behind.after('a', 11)).toBeCloseTo(8);
   });
 });
