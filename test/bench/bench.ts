@@ -21,6 +21,8 @@ import { type BenchAnswer, report } from './report';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_BUNDLE = resolve(ROOT, 'public/models/photos/manifest.json');
 const DOCUMENT = resolve(ROOT, 'docs/benchmarks.md');
+/** Two whole batches. */
+const PICTURES = 16;
 const THROUGHPUT_ROUNDS = 3;
 const DEIT: readonly ShapeId[] = ['ti', 's', 'b'];
 
@@ -31,7 +33,7 @@ interface Options {
   readonly backend: 'auto' | 'webgpu' | 'wasm' | 'cpu';
   readonly rounds: number;
   readonly frames: number;
-  readonly pictures: number;
+  readonly pictures?: number;
   readonly soak: number;
   readonly size: string;
   readonly headed: boolean;
@@ -60,7 +62,11 @@ const options = new Command('bench')
   .addOption(new Option('--backend <kind>').choices(['auto', 'webgpu', 'wasm', 'cpu']).default('webgpu'))
   .option('--rounds <n>', 'visits to every route', wholeNumber(2), 7)
   .option('--frames <n>', 'frames a visit', wholeNumber(2), 3)
-  .option('--pictures <n>', 'pictures of a throughput measurement', wholeNumber(2), 32)
+  .addOption(
+    new Option('--pictures <n>', 'pictures of a throughput measurement; 0: none')
+      .argParser(wholeNumber(0))
+      .default(undefined, '16, with --deit none'),
+  )
   .option('--soak <n>', 'frames on the first route before memory is read again', wholeNumber(0), 0)
   .option('--size <width>x<height>', 'size of the frame', frameSize, '320x240')
   .option('--headed', 'show the browser', false)
@@ -97,10 +103,11 @@ async function measure(manifestPath: string): Promise<BenchAnswer> {
       frames,
     ] as const);
     memory.push({ frames: measured.after.frames, memory: await browserMemory(browser) });
-    const throughput = await page.evaluate(([p, r]) => (globalThis as unknown as BenchGlobals).bench.throughput(p, r), [
-      options.pictures,
-      THROUGHPUT_ROUNDS,
-    ] as const);
+    const pictures = options.pictures ?? (options.deit === undefined ? PICTURES : 0);
+    const throughput = await page.evaluate(
+      ([p, r]) => (p === 0 ? [] : (globalThis as unknown as BenchGlobals).bench.throughput(p, r)),
+      [pictures, THROUGHPUT_ROUNDS] as const,
+    );
     if (soak > 0) {
       const first = measured.samples[0]?.route.id ?? '';
       const soaked = await page.evaluate(([route, n]) => (globalThis as unknown as BenchGlobals).bench.soak(route, n), [

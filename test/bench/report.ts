@@ -21,6 +21,8 @@ export interface BenchSettings {
   readonly frames: number;
 }
 
+const THROUGHPUT = 'Many pictures, as many a second (and the median latency of `watch`):';
+
 const blocksOf = (path: RoutePath): number =>
   path.reduce((sum, step) => ('stitch' in step ? sum : sum + step.to - step.from + 1), 0);
 
@@ -60,10 +62,10 @@ function throughputRow(one: Throughput): Record<string, string> {
   const rate = (samples: readonly number[]) => median(samples).toFixed(1);
   return {
     route: one.route,
-    'one by one, a second': rate(one.oneByOne),
+    'one by one': rate(one.oneByOne),
     'watch without overlap': `${rate(one.watched)} (${rate(one.watchedMs)} ms)`,
     'watch with overlap': `${rate(one.overlapped)} (${rate(one.overlappedMs)} ms)`,
-    'batches, a second': rate(one.batches),
+    batches: rate(one.batches),
     'batches ÷ one by one': median(one.batches.map((value, i) => value / (one.oneByOne[i] ?? Number.NaN))).toFixed(2),
   };
 }
@@ -105,10 +107,7 @@ export function report(answer: BenchAnswer, title: string, { size, rounds, frame
     '',
     markdownTable(samples.map((s) => routeRow(s, after))),
     '',
-    'Many pictures: a second, and the median latency of `watch`.',
-    '',
-    markdownTable(answer.throughput.map(throughputRow)),
-    '',
+    ...(answer.throughput.length === 0 ? [] : [THROUGHPUT, '', markdownTable(answer.throughput.map(throughputRow)), '']),
     ...lines.map((line) => `- ${line}`),
   ].join('\n');
 }

@@ -7,10 +7,10 @@ import {
   type PixelFrame,
   type RouteInfo,
   type Runtime,
-  StitchError,
   type Timing,
 } from '../../../src/index';
 import { type Stalls, watchLoading } from './stalls';
+import { whenFree } from './when-free';
 import { measureThroughput, type Throughput } from './throughput';
 
 export interface BenchRequest {
@@ -107,18 +107,6 @@ let frame: PixelFrame;
   },
   dispose: () => runtime.dispose(),
 };
-
-/** The runtime measures the device in pauses of its own; frames are refused meanwhile. */
-async function whenFree<T>(work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof StitchError) || error.code !== 'busy') throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
 
 /** A step that meets every one of `count` places: the next number after `round` without a common factor. */
 function strideOf(round: number, count: number): number {

@@ -1,5 +1,6 @@
 /** Pictures a second by the three ways to run many: one by one, `watch` with and without overlap, and batches. */
 import type { PixelFrame, Runtime } from '../../../src/index';
+import { whenFree } from './when-free';
 
 /** Of one route, one sample a round. */
 export interface Throughput {
@@ -32,14 +33,16 @@ export async function measureThroughput(
       const { route } = one;
       runtime.mode = { kind: 'lock', route };
       const oneByOne = await perSecond(pictures, async () => {
-        for (let i = 0; i < pictures; i++) await runtime.classify(frame);
+        for (let i = 0; i < pictures; i++) await whenFree(() => runtime.classify(frame));
       });
       const plain = await watchFor(runtime, frame, pictures, false);
       const overlapped = await watchFor(runtime, frame, pictures, true);
-      const batches = await perSecond(pictures, async () => {
-        for await (const { error } of runtime.classifyAll(Array.from({ length: pictures }, () => frame)))
-          if (error) throw error;
-      });
+      const photos = Array.from({ length: pictures }, () => frame);
+      const batches = await perSecond(pictures, () =>
+        whenFree(async () => {
+          for await (const { error } of runtime.classifyAll(photos)) if (error) throw error;
+        }),
+      );
       // The first round compiles the batch's plan.
       if (round < 0) continue;
       one.oneByOne.push(oneByOne);
@@ -78,6 +81,6 @@ async function watchFor(runtime: Runtime, frame: PixelFrame, pictures: number, o
   }).finally(() => stop());
   const ms = performance.now() - first;
   // What is still on its way would be in the next one's.
-  while (!(await runtime.classify(frame).then(() => true, () => false))) await new Promise((resolve) => setTimeout(resolve, 5)); // prettier-ignore
+  await whenFree(() => runtime.classify(frame));
   return { perSecond: (pictures * 1000) / ms, medianMs: latencies.toSorted((a, b) => a - b)[pictures >> 1] ?? Number.NaN };
 }

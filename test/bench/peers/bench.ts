@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { chromium, type Browser } from 'playwright';
 import { BASE_ARGS, CHROMIUM_ARGS } from '../../../scripts/chromium.mjs';
 import { browserPath, ToolError } from '../../../src/tools/lib/browser';
@@ -66,8 +66,14 @@ const peersOf = (text: string): PeerSpec[] => {
 
 const program = new Command('bench:peers')
   .description('Running Stitch beside onnxruntime-web, LiteRT.js and TensorFlow.js: same weights, same image, one browser.')
-  .option('--shapes <names>', 'ti, s, b (DeiT), photos (the default bundle: w96, w128)', shapesOf, shapesOf('ti,s,photos'))
-  .option('--peers <ids>', 'only these; "ort" stands for all that begin with it', peersOf, PEERS)
+  .addOption(
+    new Option('--shapes <names>', 'ti, s, b (DeiT), photos (the default bundle: w96, w128)')
+      .argParser(shapesOf)
+      .default(shapesOf('ti,s,photos'), 'ti,s,photos'),
+  )
+  .addOption(
+    new Option('--peers <ids>', 'only these; "ort" stands for all that begin with it').argParser(peersOf).default(PEERS, 'all'),
+  )
   .option('--rounds <n>', 'rounds; each runs every peer once', wholeNumber(2), 15)
   .option('--quick', `smoke run: ${QUICK_ROUNDS} rounds, w96 and w128 unless --shapes says otherwise`, false)
   .option('--python <path>', 'a Python with PyTorch', process.env['PYTHON'] ?? 'python3')
