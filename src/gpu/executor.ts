@@ -10,13 +10,13 @@ import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../en
 import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
-import { blockSizes, createVitFamily } from './families/vit';
+import { createVitFamily, linearSizes } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { bind, createPipelineCache, type Dispatch, newCounters } from './kernel';
 import { topKKernel } from './kernels/top-k';
 import { createPlanner, type Plan } from './plan';
 import { startTfBackend } from './tf';
-import { rowsFor, tune } from './tune';
+import { tilingFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -36,10 +36,11 @@ const LOSS_MS = 2000;
 
 /**
  * `kept`: where the device's fastest kernels are found, or noted down once they were measured; default: they are not measured.
- * Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory.
+ * `plain`: only kernels that every device can run. Errors: unsupported (no adapter or device, or a shape the kernels cannot run),
+ * out-of-memory.
  */
-export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKept(false)): Promise<GpuExecutor> {
-  const handle = await requestDevice();
+export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKept(false), plain = false): Promise<GpuExecutor> {
+  const handle = await requestDevice(plain);
   try {
     return await build(manifest, handle, kept);
   } catch (error) {
@@ -48,16 +49,18 @@ export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKep
   }
 }
 
-async function build(manifest: Manifest, { device, info, summary }: GpuHandle, kept: Kept): Promise<GpuExecutor> {
+async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise<GpuExecutor> {
+  const { device, info, summary, specials } = handle;
   const counters = newCounters();
   const tf = await startTfBackend(device, info);
   const pipelines = createPipelineCache(device, counters);
   const weights = createWeightStore(device, tf, counters);
-  const tuning = await tune(device, pipelines, summary, blockSizes(manifest), kept);
+  const tuning = await tune(handle, pipelines, linearSizes(manifest), kept);
   const family = createVitFamily(
     manifest,
     (matrix) => weights.format(matrix),
-    (size) => rowsFor(tuning, size),
+    (size) => tilingFor(tuning, size, specials),
+    specials.shaderF16,
   );
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),

@@ -9,7 +9,15 @@ import { scaleName } from '../../model/int8';
 import type { Kernel } from '../kernel';
 import type { Size } from '../tune';
 import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
-import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS, type WeightFormat } from '../kernels/gemm';
+import {
+  gemmBindings,
+  gemmKernel,
+  type GemmShape,
+  gemmWorkgroups,
+  PANEL_COLUMNS,
+  type Tiling,
+  type WeightFormat,
+} from '../kernels/gemm/gemm';
 
 /** A dispatch before its GPU objects exist. Bindings name activations (`@…`) or weight tensors. */
 export interface Step {
@@ -36,24 +44,26 @@ const patchOf = ({ anchors }: Manifest): number => anchors[0]?.config.patch ?? 0
 const tokensOf = (manifest: Manifest): number => 1 + (manifest.input.size / patchOf(manifest)) ** 2;
 
 /** The sizes of the linear layers in which the time goes, smallest anchor first. */
-export function blockSizes(manifest: Manifest): Size[] {
+export function linearSizes(manifest: Manifest): Size[] {
   const m = tokensOf(manifest);
   return manifest.anchors.flatMap(({ config: { dim, mlp } }) => [
     { m, k: dim, n: 3 * dim },
     { m, k: dim, n: mlp },
     { m, k: mlp, n: dim },
     { m, k: dim, n: dim },
+    { m: 1, k: dim, n: manifest.classes },
   ]);
 }
 
 /**
- * `formatOf`: how a loaded matrix is packed; `rowsOf`: how many rows an invocation computes (gpu/tune.ts). Embed, block, head and
- * stitch are asked for only when their unit is loaded.
+ * `formatOf`: how a loaded matrix is packed; `tilingOf`: how a linear layer's work is shared out (gpu/tune.ts); `shaderF16`: the device
+ * has that feature. Embed, block, head and stitch are asked for only when their unit is loaded.
  */
 export function createVitFamily(
   manifest: Manifest,
   formatOf: (matrix: string) => WeightFormat,
-  rowsOf: (size: Size) => number,
+  tilingOf: (size: Size) => Tiling,
+  shaderF16: boolean,
 ): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
@@ -78,19 +88,22 @@ export function createVitFamily(
     ['@qkv', tokens * widest((a) => 3 * a.config.dim) * 4],
     ['@attention', tokens * widest((a) => a.config.dim) * 4],
     ['@hidden', tokens * widest((a) => a.config.mlp) * 4],
-    ['@logits', Math.ceil(classes / TILE_COLUMNS) * TILE_COLUMNS * 4],
+    ['@logits', Math.ceil(classes / PANEL_COLUMNS) * PANEL_COLUMNS * 4],
   ]);
   for (const { id, config } of anchors) {
     // One residual stream per anchor, so that a stitch reads one and writes the other.
     activations.set(`@x.${id}`, tokens * config.dim * 4);
-    activations.set(`@moments.${id}`, tokens * Math.ceil(config.dim / TILE_COLUMNS) * 8);
+    activations.set(`@moments.${id}`, tokens * Math.ceil(config.dim / PANEL_COLUMNS) * 8);
   }
 
   /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
-  const gemm = (part: Omit<GemmShape, 'weights' | 'rows'>, linear: string, names: Record<string, string>): Step => {
+  const gemm = (
+    part: Omit<GemmShape, 'weights' | 'tiling' | 'shaderF16'>,
+    linear: string,
+    names: Record<string, string>,
+  ): Step => {
     const w = `${linear}.weight`;
-    // The head has one row, the class token.
-    const shape = { ...part, weights: formatOf(w), rows: part.m === 1 ? 1 : rowsOf(part) };
+    const shape = { ...part, weights: formatOf(w), tiling: tilingOf(part), shaderF16 };
     const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
     return {
       kernel: gemmKernel(shape),

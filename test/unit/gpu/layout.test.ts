@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import type { AnchorSpec, Manifest } from '../../../src/bundle/manifest';
 import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
 import { createVitFamily } from '../../../src/gpu/families/vit';
-import { DEFAULT_ROWS } from '../../../src/gpu/tune';
 import { layoutOf, packUnit } from '../../../src/gpu/layout';
 import { quantizeRows, scaleName } from '../../../src/model/int8';
 import type { StoredTensor } from '../../../src/model/stored';
@@ -84,7 +83,8 @@ function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number
   const { activations } = createVitFamily(
     manifest,
     () => (int8 ? 'int8' : 'f16'),
-    () => DEFAULT_ROWS,
+    () => 'direct4',
+    false,
   );
   const sum = (list: Iterable<number>) => [...list].reduce((total, bytes) => total + bytes, 0);
   return { weights: sum(weights), activations: sum(activations.values()) };
