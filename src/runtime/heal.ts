@@ -279,7 +279,7 @@ function present<T>(value: T | undefined): T {
 }
 
 function lossOf({ code, detail }: StitchError): Loss | undefined {
-  if (code === 'device-lost') return 'device';
+  if (code === 'device-lost' || detail['again'] === true) return 'device';
   if (code === 'worker-died') return 'worker';
   return code === 'unsupported' && detail['worst'] !== undefined ? 'wrong-answers' : undefined;
 }
