@@ -2,8 +2,9 @@
 import { type Bundle, openBundle } from '../bundle/open';
 import { asStitchError, StitchError, toWire } from '../core/errors';
 import { probeAdapter } from '../gpu/device';
-import { openKept } from '../core/kept';
+import { type Kept, openKept } from '../core/kept';
 import { createGpuExecutor } from '../gpu/executor';
+import { isPlain, keepPlain } from '../gpu/tune';
 import type { DeviceLoss, EngineApi, EngineFrame, EngineInfo, FrameResult, LoadRequest, RouteTiming } from './api';
 import { type Candidate, chooseExecutors } from './choose';
 import { describe } from './describe';
@@ -19,6 +20,8 @@ const CALIBRATION_SCALE = 4;
 interface Loaded {
   readonly network: Network;
   readonly tiers: readonly Tier[];
+  /** What to say of a failure of more: whether it is worth another load. */
+  readonly judge: (error: unknown) => Promise<unknown>;
 }
 
 export function createEngine(): EngineApi {
@@ -70,8 +73,8 @@ export function createEngine(): EngineApi {
   };
 
   /** An executor with the first routes built and checked. Disposed again where that fails. */
-  const start = async (candidate: Candidate, bundle: Bundle, request: LoadRequest, signal: AbortSignal) => {
-    const executor = await makeExecutor(candidate, bundle, request.cache);
+  const start = async (candidate: Candidate, bundle: Bundle, kept: Kept, request: LoadRequest, signal: AbortSignal) => {
+    const executor = await makeExecutor(candidate, bundle, kept);
     try {
       signal.throwIfAborted();
       const { manifest } = bundle;
@@ -85,7 +88,8 @@ export function createEngine(): EngineApi {
       await network.add(first, { phase: (phase) => progress.phase(phase), unlocked: () => {} }, signal);
       const info = await describe(network, candidate, plan);
       signal.throwIfAborted();
-      return { loaded: { network, tiers }, info };
+      const judge = (error: unknown) => retryPlain(error, candidate, executor, kept);
+      return { loaded: { network, tiers, judge }, info };
     } catch (error) {
       executor.dispose();
       throw error;
@@ -97,13 +101,16 @@ export function createEngine(): EngineApi {
     const { manifestUrl, cache, exclude = [] } = request;
     const bundle = await openBundle(manifestUrl, { cache, signal, onProgress: (bytes) => progress.bytes(bytes) });
     const adapter = (await probeAdapter())?.summary;
-    const candidates = chooseExecutors(request.backend, adapter, exclude);
+    const kept = openKept(cache);
+    const plain = adapter !== undefined && (await isPlain(kept, adapter));
+    const candidates = chooseExecutors(request.backend, adapter, exclude, plain);
     let failure: unknown;
     for (const candidate of candidates) {
       signal.throwIfAborted();
       try {
-        const started = await start(candidate, bundle, request, signal);
+        const started = await start(candidate, bundle, kept, request, signal);
         loaded = started.loaded;
+        if (candidate.plain && failure !== undefined && adapter !== undefined) await keepPlain(kept, adapter);
         void started.loaded.network.executor.lost?.then((loss) => onLost(loss));
         await bundle.keepManifest();
         progress.phase('ready');
@@ -126,7 +133,7 @@ export function createEngine(): EngineApi {
       return exclusiveLoad((signal) => load(request, signal));
     },
     async loadMore(anchor, onStep) {
-      const { network, tiers } = ready();
+      const { network, tiers, judge } = ready();
       if (loading !== undefined) throw new StitchError('busy', 'More is being loaded already. Await that, or cancel it.');
       const wanted = tiersUpTo(tiers, anchor).flatMap(({ shards }) => shards);
       const { bundle } = network;
@@ -137,7 +144,9 @@ export function createEngine(): EngineApi {
         unlocked: (unlocked, check) => onStep({ progress: progress.state, unlocked, check }),
       };
       return exclusiveLoad(async (signal) => {
-        await network.add(wanted, hooks, signal);
+        await network.add(wanted, hooks, signal).catch(async (error: unknown) => {
+          throw await judge(error);
+        });
         progress.phase('ready');
         const { ready: routes, check } = network;
         return { ready: routes, check };
@@ -198,8 +207,8 @@ const abortedError = (cause?: unknown): StitchError => new StitchError('aborted'
 /** The fallback widens f16 to f32. */
 const bytesInMemory = (executor: Executor): number => (executor.kind === 'webgpu' ? 1 : 2);
 
-async function makeExecutor(candidate: Candidate, bundle: Bundle, cache: boolean): Promise<Executor> {
-  if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest, openKept(cache));
+async function makeExecutor(candidate: Candidate, bundle: Bundle, kept: Kept): Promise<Executor> {
+  if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest, kept, candidate.plain);
   // A chunk of its own: pages with a GPU never fetch it.
   const { createReferenceExecutor } = await import('../reference/executor').catch((error: unknown) => {
     throw new StitchError(
@@ -210,6 +219,17 @@ async function makeExecutor(candidate: Candidate, bundle: Bundle, cache: boolean
     );
   });
   return createReferenceExecutor(bundle.manifest, candidate.kind);
+}
+
+/**
+ * Where kernels of this device's own failed after the start, the next load does without them, and is worth a try (`again`).
+ */
+async function retryPlain(error: unknown, { plain }: Candidate, { adapter }: Executor, kept: Kept): Promise<unknown> {
+  const { code, message, detail } = asStitchError(error);
+  const isWrong = code === 'shader' || (code === 'unsupported' && detail['worst'] !== undefined);
+  if (!isWrong || plain || adapter === undefined || adapter.software) return error;
+  await keepPlain(kept, adapter);
+  return new StitchError(code, message, { ...detail, again: true }, error);
 }
 
 /**

@@ -3,10 +3,25 @@ import { isSoftwareAdapter } from '../core/adapter';
 import { StitchError } from '../core/errors';
 import type { AdapterSummary } from '../engine/api';
 
+/** What kernels may use on a device beyond registers and plain WGSL. */
+export interface Specials {
+  /** Tiles in workgroup memory. */
+  readonly tiles: boolean;
+  /** Registers without end: they are the memory of a processor. */
+  readonly manyRows: boolean;
+  readonly shaderF16: boolean;
+  readonly subgroups: boolean;
+}
+
+const PLAIN: Specials = { tiles: false, manyRows: false, shaderF16: false, subgroups: false };
+/** On a software adapter tiles are several times slower, and the features are not worth their compilation. */
+const SOFTWARE: Specials = { ...PLAIN, manyRows: true };
+
 export interface GpuHandle {
   readonly device: GPUDevice;
   readonly info: GPUAdapterInfo;
   readonly summary: AdapterSummary;
+  readonly specials: Specials;
 }
 
 /** The adapter's identity, or undefined where there is no WebGPU. Never throws. */
@@ -24,8 +39,11 @@ export async function probeAdapter(): Promise<{ adapter: GPUAdapter; summary: Ad
   }
 }
 
-/** A device with the adapter's own limits (large buffers, many storage buffers). Errors: unsupported. */
-export async function requestDevice(): Promise<GpuHandle> {
+/**
+ * A device with the adapter's own limits (large buffers, many storage buffers). `plain`: without what the kernels can do without.
+ * Errors: unsupported.
+ */
+export async function requestDevice(plain = false): Promise<GpuHandle> {
   const probe = await probeAdapter();
   if (probe === undefined) {
     throw new StitchError(
@@ -34,11 +52,19 @@ export async function requestDevice(): Promise<GpuHandle> {
     );
   }
   const { adapter, summary } = probe;
-  const { limits } = adapter;
+  const { features, limits } = adapter;
+  const special = { shaderF16: features.has('shader-f16'), subgroups: features.has('subgroups') };
+  const hardware: Specials = plain ? PLAIN : { tiles: true, manyRows: false, ...special };
+  const specials = summary.software ? SOFTWARE : hardware;
+  const requiredFeatures: GPUFeatureName[] = [
+    ...(summary.timestamps ? (['timestamp-query'] as const) : []),
+    ...(specials.shaderF16 ? (['shader-f16'] as const) : []),
+    ...(specials.subgroups ? (['subgroups'] as const) : []),
+  ];
   try {
     const device = await adapter.requestDevice({
       label: 'running-stitch',
-      requiredFeatures: summary.timestamps ? ['timestamp-query'] : [],
+      requiredFeatures,
       requiredLimits: {
         maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
         maxBufferSize: limits.maxBufferSize,
@@ -48,7 +74,7 @@ export async function requestDevice(): Promise<GpuHandle> {
         maxTextureDimension2D: limits.maxTextureDimension2D,
       },
     });
-    return { device, info: adapter.info, summary };
+    return { device, info: adapter.info, summary, specials };
   } catch (error) {
     throw new StitchError(
       'unsupported',

@@ -11,13 +11,13 @@ import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
 import { type Answers, createAnswers } from './answer';
 import { type Batch, createBatch } from './batch';
-import { blockSizes, createVitFamily, type VitFamily } from './families/vit';
+import { createVitFamily, linearSizes, type VitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { createPipelineCache, newCounters } from './kernel';
 import { createPlanner, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
-import { rowsFor, tune } from './tune';
+import { tilingFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -38,10 +38,11 @@ const FRAMES_IN_FLIGHT = 2;
 
 /**
  * `kept`: where the device's fastest kernels are found, or noted down once they were measured; default: they are not measured.
- * Errors: unsupported (no adapter or device, or a shape the kernels cannot run), out-of-memory.
+ * `plain`: only kernels that every device can run. Errors: unsupported (no adapter or device, or a shape the kernels cannot run),
+ * out-of-memory.
  */
-export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKept(false)): Promise<GpuExecutor> {
-  const handle = await requestDevice();
+export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKept(false), plain = false): Promise<GpuExecutor> {
+  const handle = await requestDevice(plain);
   try {
     return await build(manifest, handle, kept);
   } catch (error) {
@@ -50,20 +51,21 @@ export async function createGpuExecutor(manifest: Manifest, kept: Kept = openKep
   }
 }
 
-async function build(manifest: Manifest, { device, info, summary }: GpuHandle, kept: Kept): Promise<GpuExecutor> {
+async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise<GpuExecutor> {
+  const { device, info, summary, specials } = handle;
   const counters = newCounters();
   const tf = await startTfBackend(device, info);
   const pipelines = createPipelineCache(device, counters);
   const weights = createWeightStore(device, tf, counters);
-  const tuning = await tune(device, pipelines, summary, blockSizes(manifest), kept);
+  const tuning = await tune(handle, pipelines, linearSizes(manifest), kept);
   const queue = createQueue(device, counters);
   const familyOf = (images: number): VitFamily =>
-    createVitFamily(
-      manifest,
-      (matrix) => weights.format(matrix),
-      (size) => rowsFor(tuning, size),
+    createVitFamily(manifest, {
+      formatOf: (matrix) => weights.format(matrix),
+      tilingOf: (size) => tilingFor(tuning, size, specials),
+      shaderF16: specials.shaderF16,
       images,
-    );
+    });
   const family = familyOf(1);
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),

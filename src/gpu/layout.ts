@@ -9,7 +9,7 @@ import { words16 } from '../bundle/safetensors';
 import { scaleName } from '../model/int8';
 import type { StoredTensor } from '../model/stored';
 import type { TensorSpec } from '../model/units';
-import { TILE_COLUMNS } from './kernels/gemm';
+import { PANEL_COLUMNS } from './kernels/gemm/gemm';
 
 export interface WeightRange {
   readonly name: string;
@@ -41,11 +41,11 @@ export function layoutOf<T extends TensorSpec>(tensors: readonly T[], isInt8: (m
   for (const tensor of tensors) {
     const count = tensor.shape.reduce((a, b) => a * b, 1);
     if (!tensor.matrix) {
-      add(tensor.name, roundUp(count, TILE_COLUMNS) * F16_BYTES);
+      add(tensor.name, roundUp(count, PANEL_COLUMNS) * F16_BYTES);
       continue;
     }
     const [n = 1] = tensor.shape;
-    const columns = roundUp(n, TILE_COLUMNS);
+    const columns = roundUp(n, PANEL_COLUMNS);
     const int8 = isInt8(tensor);
     add(tensor.name, columns * (count / n) * (int8 ? 1 : F16_BYTES));
     if (int8) add(scaleName(tensor.name), columns * F32_BYTES);
@@ -86,7 +86,7 @@ export function* packUnit(tensors: readonly StoredTensor[]): Generator<undefined
 function* packMatrix<T extends Uint16Array | Int8Array>(source: T, shape: readonly number[], target: T): Generator<undefined> {
   const [n = 1] = shape;
   const k = source.length / n;
-  const stride = roundUp(n, TILE_COLUMNS);
+  const stride = roundUp(n, PANEL_COLUMNS);
   const rows = Math.max(1, Math.floor(SLICE / k));
   for (let first = 0; first < n; first += rows) {
     for (let row = first; row < Math.min(n, first + rows); row++) {

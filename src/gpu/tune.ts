@@ -1,12 +1,22 @@
 /**
- * How many rows one invocation of a GEMM computes. More rows read the weights less often; fewer make more invocations, which a wide
- * GPU needs to be busy with a small matrix. No rule knows which it is, so the device is asked: once, on its first load.
+ * How the work of each GEMM is shared out on this device. More rows an invocation, or tiles in workgroup memory, read the weights less
+ * often; fewer rows make more invocations, which a wide GPU needs to be busy with a small matrix. No rule knows which it is, so the
+ * device is asked: once, on its first load.
  */
-import type { AdapterSummary } from '../engine/api';
 import type { Kept } from '../core/kept';
 import { VERSION } from '../core/version';
+import type { AdapterSummary } from '../engine/api';
+import type { GpuHandle, Specials } from './device';
 import { bind, type Dispatch, newCounters, type PipelineCache } from './kernel';
-import { gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS } from './kernels/gemm';
+import {
+  gemmBindings,
+  gemmKernel,
+  type GemmShape,
+  gemmWorkgroups,
+  PANEL_COLUMNS,
+  type Tiling,
+  TILINGS,
+} from './kernels/gemm/gemm';
 
 /** A linear layer's size: x [m, k] · W [k, n]. */
 export interface Size {
@@ -15,15 +25,39 @@ export interface Size {
   readonly n: number;
 }
 
-/** Rows by size. */
-export type Tuning = ReadonlyMap<string, number>;
+/** Tilings by size. */
+export type Tuning = ReadonlyMap<string, Tiling>;
 
-/** Where nothing was measured. */
-export const DEFAULT_ROWS = 4;
-const CANDIDATES = [2, 4, 8] as const;
-/** Another number of rows has to be better by this share: timings are noisy, and compiled kernels are shared. */
+/**
+ * What a size may run with on a device, by what that device can; the first is what it runs with where nothing was measured: the one
+ * that suits every device.
+ */
+export function candidatesFor({ m }: Size, { tiles, manyRows, subgroups }: Specials): readonly Tiling[] {
+  // The head has one row, the class token.
+  if (m === 1) return subgroups ? ['direct1', 'split'] : ['direct1'];
+  if (manyRows) return [...new Set([fewestProducts(m), 'direct8', 'direct4'] as const)];
+  return tiles ? ['direct4', 'direct2', 'direct8', 'tiled32', 'tiled64'] : ['direct4', 'direct2', 'direct8'];
+}
+
+/** What it costs to unpack the eight weights that an invocation's rows share, in rows; fitted to times on SwiftShader. */
+const UNPACKING_ROWS = 5.6;
+const MANY_ROWS = ['direct4', 'direct8', 'direct11', 'direct12', 'direct13', 'direct14', 'direct15', 'direct16'] as const;
+
+/** Where an invocation can have any number of rows: those that unpack seldom and compute few rows beyond the last one. */
+function fewestProducts(m: number): (typeof MANY_ROWS)[number] {
+  const cost = (tiling: Tiling) => {
+    const { rows } = TILINGS[tiling];
+    return Math.ceil(m / rows) * (rows + UNPACKING_ROWS);
+  };
+  return MANY_ROWS.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+}
+
+/** Another tiling than the first has to be better by this share: timings are noisy, and compiled kernels are shared. */
 const WORTH = 0.05;
-/** Longest time for all of it, ms. Sizes that it does not suffice for take the rows of the nearest one that was measured. */
+/**
+ * No size is begun after this, ms: with the one that is under way it stays below two seconds. Sizes that it does not suffice for take
+ * after the nearest one that was measured.
+ */
 const BUDGET_MS = 1200;
 /** A timing covers this much work at least, ms… */
 const LEAST_MS = 3;
@@ -38,78 +72,110 @@ const sizeOf = (key: string): Size => {
   return { m, k, n };
 };
 
-/** The rows for a size: as measured, else as for the nearest in work. */
-export function rowsFor(tuning: Tuning, size: Size): number {
+const deviceKey = ({ vendor, architecture, description }: AdapterSummary): string =>
+  `${VERSION} ${vendor} ${architecture} ${description}`;
+
+/** The tiling for a size: as measured, else as for the nearest in work. */
+export function tilingFor(tuning: Tuning, size: Size, specials: Specials): Tiling {
   const exact = tuning.get(keyOf(size));
   if (exact !== undefined) return exact;
+  const candidates = candidatesFor(size, specials);
   const far = (key: string) => Math.abs(work(sizeOf(key)) - work(size));
-  const [nearest] = [...tuning].sort(([a], [b]) => far(a) - far(b));
-  return nearest?.[1] ?? DEFAULT_ROWS;
+  const alike = [...tuning].filter(([, tiling]) => candidates.includes(tiling));
+  const [nearest] = alike.sort(([a], [b]) => far(a) - far(b));
+  return nearest?.[1] ?? candidates[0]!;
 }
 
 /**
  * What this device is fastest with, kept or measured now (then kept). Where nothing can be kept nothing is measured either: every
- * start would pay for it. Never throws: a device that cannot say gets the default.
+ * start would pay for it. Never throws: a device that cannot say gets the first of each size's candidates.
  */
 export async function tune(
-  device: GPUDevice,
+  { device, summary, specials }: Pick<GpuHandle, 'device' | 'summary' | 'specials'>,
   pipelines: PipelineCache,
-  adapter: AdapterSummary,
   sizes: readonly Size[],
   kept: Kept,
 ): Promise<Tuning> {
   if (!kept.enabled) return new Map();
-  const key = `tuning:${VERSION} ${adapter.vendor} ${adapter.architecture} ${adapter.description}`;
-  const known = readTuning(await kept.read(key));
+  const key = `tuning:${deviceKey(summary)}`;
+  const known = readTuning(await kept.read(key), specials);
   // One start pays, for as much as there was time for; what is missing takes after the nearest.
   if (sizes.length === 0 || sizes.some((size) => known.has(keyOf(size)))) return known;
-  const measured = await measureAll(device, pipelines, sizes).catch((): Tuning => new Map());
+  const measured = await measureAll(device, pipelines, sizes, specials).catch((): Tuning => new Map());
   const tuning = new Map([...known, ...measured]);
   if (measured.size > 0) await kept.write(key, Object.fromEntries(tuning));
   return tuning;
 }
 
-function readTuning(found: unknown): Map<string, number> {
+/** What is no candidate here, as after a change of the device's features, is measured anew. */
+function readTuning(found: unknown, specials: Specials): Map<string, Tiling> {
   if (typeof found !== 'object' || found === null) return new Map();
-  const isOurs = ([key, rows]: [string, unknown]) => /^\d+x\d+x\d+$/.test(key) && CANDIDATES.some((one) => one === rows);
-  return new Map(Object.entries(found).filter(isOurs) as [string, number][]);
+  const isOurs = (entry: [string, unknown]): entry is [string, Tiling] =>
+    /^\d+x\d+x\d+$/.test(entry[0]) && candidatesFor(sizeOf(entry[0]), specials).some((one) => one === entry[1]);
+  return new Map(Object.entries(found).filter(isOurs));
 }
 
-async function measureAll(device: GPUDevice, pipelines: PipelineCache, sizes: readonly Size[]): Promise<Tuning> {
+const plainKey = (adapter: AdapterSummary): string => `plain:${deviceKey(adapter)}`;
+
+/** Whether this device is to get plain kernels only: the others failed here before. */
+export const isPlain = async (kept: Kept, adapter: AdapterSummary): Promise<boolean> =>
+  (await kept.read(plainKey(adapter))) === true;
+
+export const keepPlain = (kept: Kept, adapter: AdapterSummary): Promise<void> => kept.write(plainKey(adapter), true);
+
+interface Tried {
+  readonly tiling: Tiling;
+  readonly dispatch: Dispatch;
+  best: number;
+}
+
+async function measureAll(
+  device: GPUDevice,
+  pipelines: PipelineCache,
+  sizes: readonly Size[],
+  specials: Specials,
+): Promise<Tuning> {
   const deadline = performance.now() + BUDGET_MS;
-  const tuning = new Map<string, number>();
+  const tuning = new Map<string, Tiling>();
   const most = (f: (size: Size) => number) => Math.max(...sizes.map(f));
   const buffer = (bytes: number) => device.createBuffer({ size: Math.ceil(bytes / 16) * 16, usage: GPUBufferUsage.STORAGE });
-  const wide = (n: number) => Math.ceil(n / TILE_COLUMNS) * TILE_COLUMNS;
-  const x = buffer(most(({ m, k }) => m * k * 4));
-  const w = buffer(most(({ k, n }) => k * wide(n) * 2));
-  const bias = buffer(most(({ n }) => wide(n) * 2));
-  const out = buffer(most(({ m, n }) => m * n * 4));
+  const wide = (n: number) => Math.ceil(n / PANEL_COLUMNS) * PANEL_COLUMNS;
+  const buffers: Record<string, GPUBuffer> = {
+    x: buffer(most(({ m, k }) => m * k * 4)),
+    w: buffer(most(({ k, n }) => k * wide(n) * 2)),
+    bias: buffer(most(({ n }) => wide(n) * 2)),
+    out: buffer(most(({ m, n }) => m * wide(n) * 4)),
+  };
+  const prepare = async (size: Size, tiling: Tiling): Promise<Tried> => {
+    const { shaderF16 } = specials;
+    const shape: GemmShape = { ...size, tiling, shaderF16, weights: 'f16', epilogue: 'plain', stats: false };
+    const pipeline = await pipelines.get(gemmKernel(shape));
+    const resources = gemmBindings(shape).map((name) => ({ buffer: buffers[name]! }));
+    const bindGroup = bind(device, newCounters(), pipeline, resources);
+    return { tiling, dispatch: { pipeline, bindGroup, workgroups: gemmWorkgroups(shape) }, best: Infinity };
+  };
   try {
     for (const size of sizes) {
-      const tried: { readonly rows: number; readonly dispatch: Dispatch; best: number }[] = [];
-      for (const rows of CANDIDATES) {
-        if (performance.now() > deadline) return tuning;
-        const shape: GemmShape = { ...size, rows, weights: 'f16', epilogue: 'plain', stats: false };
-        const pipeline = await pipelines.get(gemmKernel(shape));
-        const resources = [x, w, bias, out].map((one) => ({ buffer: one }));
-        const bindGroup = bind(device, newCounters(), pipeline, resources);
-        tried.push({ rows, dispatch: { pipeline, bindGroup, workgroups: gemmWorkgroups(shape) }, best: Infinity });
-      }
+      const candidates = candidatesFor(size, specials);
+      if (candidates.length === 1) continue;
+      if (performance.now() > deadline) break;
+      // One that does not compile is none.
+      const compiled = await Promise.allSettled(candidates.map((tiling) => prepare(size, tiling)));
+      const tried = compiled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      const [usual] = tried;
+      if (usual === undefined || usual.tiling !== candidates[0]) continue;
       // The first one warms up, and says how many make a time that can be told from the submit's own.
       let count = 1;
-      const base = tried[1]!.dispatch;
-      while (count < MOST_DISPATCHES && (await time(device, base, count)) < LEAST_MS) count *= 2;
+      while (count < MOST_DISPATCHES && (await time(device, usual.dispatch, count)) < LEAST_MS) count *= 2;
       for (let round = 0; round < ROUNDS; round++) {
         for (const one of tried) one.best = Math.min(one.best, await time(device, one.dispatch, count));
       }
-      const usual = tried.find(({ rows }) => rows === DEFAULT_ROWS)!;
       const best = tried.reduce((a, b) => (b.best < a.best ? b : a));
-      tuning.set(keyOf(size), best.best < usual.best * (1 - WORTH) ? best.rows : DEFAULT_ROWS);
+      tuning.set(keyOf(size), best.best < usual.best * (1 - WORTH) ? best.tiling : usual.tiling);
     }
     return tuning;
   } finally {
-    for (const one of [x, w, bias, out]) one.destroy();
+    for (const one of Object.values(buffers)) one.destroy();
   }
 }
 

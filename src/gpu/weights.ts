@@ -7,7 +7,7 @@ import type { Pause } from '../engine/executor';
 import { scaleName } from '../model/int8';
 import type { StoredTensor } from '../model/stored';
 import type { BufferRange, GpuCounters } from './kernel';
-import type { WeightFormat } from './kernels/gemm';
+import type { WeightFormat } from './kernels/gemm/gemm';
 import { packUnit } from './layout';
 import type { TfDevice, WeightTensor } from './tf';
 

@@ -14,7 +14,7 @@ const MOST_WORKERS = 1;
 
 /** What was lost, where an error says that something was. */
 export function lossOf({ code, detail }: StitchError): Loss | undefined {
-  if (code === 'device-lost') return 'device';
+  if (code === 'device-lost' || detail['again'] === true) return 'device';
   if (code === 'worker-died') return 'worker';
   return code === 'unsupported' && detail['worst'] !== undefined ? 'wrong-answers' : undefined;
 }

@@ -3,9 +3,26 @@ import { expect } from 'vitest';
 import { requestDevice } from '../../src/gpu/device';
 import { type Kernel, newCounters, bind, createPipelineCache } from '../../src/gpu/kernel';
 
-/** A missing adapter is a failure, never a skip: these tests are the proof of the GPU path. */
-export async function withDevice(body: (device: GPUDevice) => Promise<void>): Promise<void> {
-  const { device } = await requestDevice();
+/** The software adapter passes for a real one, called acme, which gets kernels that a software one does not. Returns the way back. */
+export function pretendHardware(): () => void {
+  const own = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'info')!;
+  Object.defineProperty(GPUAdapter.prototype, 'info', {
+    configurable: true,
+    get: () => ({ vendor: 'acme', architecture: 'one', description: '', device: '', isFallbackAdapter: false }),
+  });
+  return () => Object.defineProperty(GPUAdapter.prototype, 'info', own);
+}
+
+/**
+ * A missing adapter is a failure, never a skip: these tests are the proof of the GPU path. `special`: with the features that a real
+ * adapter is asked for.
+ */
+export async function withDevice(
+  body: (device: GPUDevice) => Promise<void>,
+  { special = false }: { readonly special?: boolean } = {},
+): Promise<void> {
+  const undo = special ? pretendHardware() : () => {};
+  const { device } = await requestDevice().finally(undo);
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
   try {

@@ -9,7 +9,15 @@ import { scaleName } from '../../model/int8';
 import type { Kernel } from '../kernel';
 import type { Size } from '../tune';
 import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
-import { gemmBindings, gemmKernel, type GemmShape, gemmWorkgroups, TILE_COLUMNS, type WeightFormat } from '../kernels/gemm';
+import {
+  gemmBindings,
+  gemmKernel,
+  type GemmShape,
+  gemmWorkgroups,
+  PANEL_COLUMNS,
+  type Tiling,
+  type WeightFormat,
+} from '../kernels/gemm/gemm';
 
 /** A dispatch before its GPU objects exist. Bindings name activations (`@…`) or weight tensors. */
 export interface Step {
@@ -36,27 +44,30 @@ const patchOf = ({ anchors }: Manifest): number => anchors[0]?.config.patch ?? 0
 const tokensOf = (manifest: Manifest): number => 1 + (manifest.input.size / patchOf(manifest)) ** 2;
 
 /** The sizes of the linear layers in which the time goes, smallest anchor first. */
-export function blockSizes(manifest: Manifest): Size[] {
+export function linearSizes(manifest: Manifest): Size[] {
   const m = tokensOf(manifest);
   return manifest.anchors.flatMap(({ config: { dim, mlp } }) => [
     { m, k: dim, n: 3 * dim },
     { m, k: dim, n: mlp },
     { m, k: mlp, n: dim },
     { m, k: dim, n: dim },
+    { m: 1, k: dim, n: manifest.classes },
   ]);
 }
 
-/**
- * `formatOf`: how a loaded matrix is packed; `rowsOf`: how many rows an invocation computes (gpu/tune.ts).
- * `images`: how many go through each dispatch, their tokens one below the other. Embed, block, head and
- * stitch are asked for only when their unit is loaded.
- */
-export function createVitFamily(
-  manifest: Manifest,
-  formatOf: (matrix: string) => WeightFormat,
-  rowsOf: (size: Size) => number,
-  images = 1,
-): VitFamily {
+export interface VitKernels {
+  /** How a loaded matrix is packed. */
+  readonly formatOf: (matrix: string) => WeightFormat;
+  /** How a linear layer's work is shared out (gpu/tune.ts). */
+  readonly tilingOf: (size: Size) => Tiling;
+  /** The device has that feature. */
+  readonly shaderF16: boolean;
+  /** How many go through each dispatch, their tokens one below the other. */
+  readonly images: number;
+}
+
+/** Embed, block, head and stitch are asked for only when their unit is loaded. */
+export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, shaderF16, images }: VitKernels): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
@@ -81,19 +92,22 @@ export function createVitFamily(
     ['@qkv', m * widest((a) => 3 * a.config.dim) * 4],
     ['@attention', m * widest((a) => a.config.dim) * 4],
     ['@hidden', m * widest((a) => a.config.mlp) * 4],
-    ['@logits', images * Math.ceil(classes / TILE_COLUMNS) * TILE_COLUMNS * 4],
+    ['@logits', images * Math.ceil(classes / PANEL_COLUMNS) * PANEL_COLUMNS * 4],
   ]);
   for (const { id, config } of anchors) {
     // One residual stream per anchor, so that a stitch reads one and writes the other.
     activations.set(`@x.${id}`, m * config.dim * 4);
-    activations.set(`@moments.${id}`, m * Math.ceil(config.dim / TILE_COLUMNS) * 8);
+    activations.set(`@moments.${id}`, m * Math.ceil(config.dim / PANEL_COLUMNS) * 8);
   }
 
   /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
-  const gemm = (part: Omit<GemmShape, 'weights' | 'rows'>, linear: string, names: Record<string, string>): Step => {
+  const gemm = (
+    part: Omit<GemmShape, 'weights' | 'tiling' | 'shaderF16'>,
+    linear: string,
+    names: Record<string, string>,
+  ): Step => {
     const w = `${linear}.weight`;
-    // The head of one image has one row, the class token.
-    const shape = { ...part, weights: formatOf(w), rows: part.m === 1 ? 1 : rowsOf(part) };
+    const shape = { ...part, weights: formatOf(w), tiling: tilingOf(part), shaderF16 };
     const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
     return {
       kernel: gemmKernel(shape),

@@ -1,16 +1,20 @@
-/** The rows of a GEMM, asked of the device once and kept. */
+/** How the work of a GEMM is shared out: asked of the device once and kept. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clear, createStore, entries } from 'idb-keyval';
 import { openKept } from '../../../src/core/kept';
 import { createGpuExecutor, type GpuExecutor } from '../../../src/gpu/executor';
-import { blockSizes } from '../../../src/gpu/families/vit';
-import { DEFAULT_ROWS, rowsFor, tune } from '../../../src/gpu/tune';
+import { linearSizes } from '../../../src/gpu/families/vit';
+import { candidatesFor, tilingFor, tune } from '../../../src/gpu/tune';
 import { expectClose } from '../../support/close';
 import { fill, type Fixture, openFixture } from '../../support/fixtures';
+import { pretendHardware } from '../../support/gpu';
 
 const table = createStore('running-stitch', 'shards');
+const PLAIN = { tiles: false, manyRows: false, shaderF16: false, subgroups: false };
+const ALL = { tiles: true, manyRows: false, shaderF16: true, subgroups: true };
+const keyOf = ({ m, k, n }: { m: number; k: number; n: number }) => `${m}x${k}x${n}`;
 const keptTunings = async () =>
-  (await entries<string, Record<string, number>>(table)).filter(([key]) => key.startsWith('tuning:'));
+  (await entries<string, Record<string, string>>(table)).filter(([key]) => key.startsWith('tuning:'));
 
 let fixture: Fixture;
 let gpu: GpuExecutor | undefined;
@@ -41,13 +45,13 @@ describe('tuning', () => {
     for (const { id } of fixture.manifest.routes) {
       expectClose(await gpu.logits(id, fixture.pixels(0)), fixture.expected(id, 0, 'f16'), 1e-4, id);
     }
-    const [[key, rows] = ['', {}], ...others] = await keptTunings();
+    const [[key, tilings] = ['', {}], ...others] = await keptTunings();
     expect(others).toEqual([]);
     expect(key).toContain(gpu.adapter.architecture);
-    expect(Object.keys(rows).length).toBeGreaterThan(0);
-    expect(blockSizes(fixture.manifest).map(({ m, k, n }) => `${m}x${k}x${n}`)).toEqual(
-      expect.arrayContaining(Object.keys(rows)),
-    );
+    expect(Object.keys(tilings).length).toBeGreaterThan(0);
+    expect(linearSizes(fixture.manifest).map(keyOf)).toEqual(expect.arrayContaining(Object.keys(tilings)));
+    // A software adapter is not even asked for more.
+    expect(Object.values(tilings).filter((tiling) => !tiling.startsWith('direct'))).toEqual([]);
     gpu.dispose();
 
     const { compiled, stop } = watchPipelines();
@@ -59,17 +63,41 @@ describe('tuning', () => {
     }
   });
 
-  it.each([2, 4, 8])('answers the same with %i rows', async (rows) => {
-    const all = Object.fromEntries(blockSizes(fixture.manifest).map(({ m, k, n }) => [`${m}x${k}x${n}`, rows]));
+  it('on a real adapter tries tiles and split rows too, and keeps one of them for each size', async () => {
+    const undo = pretendHardware();
+    const { compiled, stop } = watchPipelines();
+    try {
+      gpu = await createGpuExecutor(fixture.manifest, openKept(true));
+    } finally {
+      stop();
+      undo();
+    }
+    const [size] = linearSizes(fixture.manifest);
+    for (const tiling of candidatesFor(size!, ALL)) {
+      expect(compiled).toContainEqual(expect.stringMatching(new RegExp(`^gemm ${keyOf(size!)} ${tiling} `)));
+    }
+    const [[, tilings] = ['', {}]] = await keptTunings();
+    expect(candidatesFor(size!, ALL)).toContain(tilings[keyOf(size!)]);
+  });
+
+  it.each(['direct2', 'direct4', 'direct8', 'tiled32'] as const)('answers the same with %s', async (tiling) => {
+    const sizes = linearSizes(fixture.manifest);
+    const all = Object.fromEntries(sizes.map((size) => [keyOf(size), size.m === 1 ? 'split' : tiling]));
     const kept = { enabled: true, read: () => Promise.resolve(all), write: () => Promise.resolve() };
+    const undo = pretendHardware();
     const { compiled, stop } = watchPipelines();
     try {
       gpu = await createGpuExecutor(fixture.manifest, kept);
       await fill(gpu, fixture);
     } finally {
       stop();
+      undo();
     }
-    expect(compiled.filter((label) => label.startsWith('gemm') && label.includes(`rows=${rows} `)).length).toBeGreaterThan(0);
+    const gemms = compiled.filter((label) => label.startsWith('gemm'));
+    const heads = gemms.filter((label) => label.startsWith('gemm 1x'));
+    expect(heads.filter((label) => !label.includes(' split '))).toEqual([]);
+    expect(gemms.filter((label) => !heads.includes(label) && !label.includes(` ${tiling} `))).toEqual([]);
+    expect(gemms.length - heads.length).toBeGreaterThan(0);
     for (const { id } of fixture.manifest.routes) {
       expectClose(await gpu.logits(id, fixture.pixels(0)), fixture.expected(id, 0, 'f16'), 1e-4, id);
     }
@@ -81,21 +109,42 @@ describe('tuning', () => {
     expect(await keptTunings()).toEqual([]);
   });
 
-  it('does not believe what it would never have written', async () => {
-    const adapter = { vendor: '', architecture: '', description: '', software: true, timestamps: false };
-    const kept = {
-      enabled: true,
-      read: () => Promise.resolve({ '5x4x4': 3, x: 4, '6x4x4': 8 }),
-      write: () => Promise.resolve(),
+  it('does not believe what it would never have written, nor what this device cannot run', async () => {
+    const summary = { vendor: '', architecture: '', description: '', software: true, timestamps: false };
+    const found = {
+      '5x4x4': 'direct3',
+      '6x4x4': 'direct8',
+      '7x4x4': 'tiled32',
+      '1x4x4': 'split',
+      '8x4x4': 8,
+      '9x4x4': 'split',
+      x: 'direct4',
     };
+    const kept = { enabled: true, read: () => Promise.resolve(found), write: () => Promise.resolve() };
     const none = undefined as never;
-    expect([...(await tune(none, none, adapter, [], kept))]).toEqual([['6x4x4', 8]]);
+    const read = (specials: typeof PLAIN) => tune({ device: none, summary, specials }, none, [], kept);
+    expect([...(await read(PLAIN))]).toEqual([['6x4x4', 'direct8']]);
+    expect([...(await read(ALL))]).toEqual([['6x4x4', 'direct8'], ['7x4x4', 'tiled32'], ['1x4x4', 'split']]); // prettier-ignore
   });
 
-  it('takes the rows of the size nearest in work', () => {
-    const tuning = new Map([['65x96x288', 2], ['65x192x768', 8]]); // prettier-ignore
-    expect(rowsFor(tuning, { m: 65, k: 96, n: 96 })).toBe(2);
-    expect(rowsFor(tuning, { m: 65, k: 192, n: 576 })).toBe(8);
-    expect(rowsFor(new Map(), { m: 65, k: 192, n: 576 })).toBe(DEFAULT_ROWS);
+  it('takes after the size nearest in work that could run so', () => {
+    const tuning = new Map([['65x96x288', 'direct2'], ['65x192x768', 'tiled32'], ['1x192x1000', 'split']] as const); // prettier-ignore
+    expect(tilingFor(tuning, { m: 65, k: 96, n: 96 }, ALL)).toBe('direct2');
+    expect(tilingFor(tuning, { m: 65, k: 192, n: 576 }, ALL)).toBe('tiled32');
+    expect(tilingFor(tuning, { m: 1, k: 96, n: 200 }, ALL)).toBe('split');
+  });
+
+  it.each([PLAIN, ALL])('takes plain kernels where nothing was measured: %o', (specials) => {
+    expect(tilingFor(new Map(), { m: 65, k: 192, n: 576 }, specials)).toBe('direct4');
+    expect(tilingFor(new Map(), { m: 1, k: 192, n: 1000 }, specials)).toBe('direct1');
+  });
+
+  it.each([
+    [5, 'direct8'],
+    [50, 'direct13'],
+    [65, 'direct13'],
+    [197, 'direct16'],
+  ])('where registers are memory, %i rows are shared out with few beyond the last', (m, tiling) => {
+    expect(tilingFor(new Map(), { m, k: 192, n: 576 }, { ...PLAIN, manyRows: true })).toBe(tiling);
   });
 });

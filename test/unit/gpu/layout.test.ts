@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import type { AnchorSpec, Manifest } from '../../../src/bundle/manifest';
 import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
 import { createVitFamily } from '../../../src/gpu/families/vit';
-import { DEFAULT_ROWS } from '../../../src/gpu/tune';
 import { layoutOf, packUnit } from '../../../src/gpu/layout';
 import { quantizeRows, scaleName } from '../../../src/model/int8';
 import type { StoredTensor } from '../../../src/model/stored';
@@ -81,11 +80,12 @@ function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number
   const { anchors, stitches } = manifest;
   const units = [...anchors.flatMap((anchor) => unitsOfAnchor(anchor)), ...stitches.map(({ id }) => `stitches.${id}`)];
   const weights = units.map((unit) => layoutOf(tensorsOf(manifest, unit), () => int8).bytes);
-  const { activations } = createVitFamily(
-    manifest,
-    () => (int8 ? 'int8' : 'f16'),
-    () => DEFAULT_ROWS,
-  );
+  const { activations } = createVitFamily(manifest, {
+    formatOf: () => (int8 ? 'int8' : 'f16'),
+    tilingOf: () => 'direct4',
+    shaderF16: false,
+    images: 1,
+  });
   const sum = (list: Iterable<number>) => [...list].reduce((total, bytes) => total + bytes, 0);
   return { weights: sum(weights), activations: sum(activations.values()) };
 }

@@ -1,0 +1,30 @@
+/**
+ * Direct and register-tiled: one invocation computes a few rows of one panel, reading x four values and W eight columns at a time,
+ * without workgroup memory.
+ */
+import { unroll } from '../../kernel';
+import { multiplyCode, storeCode, sumsCode } from './epilogue';
+import { gainCode, loadPanel, momentsCode, xCode } from './prologue';
+import { type GemmShape, gemmWorkgroupSize, TILINGS } from './shape';
+
+export function directMain(shape: GemmShape): string {
+  const { rows } = TILINGS[shape.tiling];
+  return /* wgsl */ `
+@compute @workgroup_size(${gemmWorkgroupSize(shape)})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let panel = id.x % PANELS;
+  let first = (id.x / PANELS) * ${rows}u;
+  if (first >= M) { return; }
+${unroll(rows, (r) => `  let row${r} = min(first + ${r}u, M - 1u);`)}
+${momentsCode(shape, rows)}
+${sumsCode(rows)}
+  for (var k4 = 0u; k4 < K4; k4++) {
+    ${gainCode(shape, 'k4')}
+${unroll(rows, (r) => `    let a${r} = ${xCode(shape, `row${r}`, 'k4', `scale${r}`, `shift${r}`)};`)}
+${['x', 'y', 'z', 'w']
+  .map((c, i) => `    {\n      ${loadPanel(shape, `4u * k4 + ${i}u`, 'panel')}\n${multiplyCode(rows, c)}\n    }`)
+  .join('\n')}
+  }
+${storeCode(shape, rows)}
+}`;
+}

@@ -1,0 +1,100 @@
+/** What all GEMM variants read alike: declarations, packed weights, LayerNorm. */
+import { unroll } from '../../kernel';
+import { type GemmShape, gemmBindings, PANEL_COLUMNS, panelsOf, TILINGS } from './shape';
+
+const DECLARE: Record<string, string> = {
+  x: 'var<storage, read> x: array<vec4f>;',
+  moments: 'var<storage, read> moments: array<vec2f>;',
+  gamma: 'var<storage, read> gamma: array<half4>;',
+  beta: 'var<storage, read> beta: array<half4>;',
+  scale: 'var<storage, read> scale: array<vec4f>;',
+  bias: 'var<storage, read> bias: array<half4>;',
+  cls: 'var<storage, read> cls: array<half4>;',
+  pos: 'var<storage, read> pos: array<half4>;',
+  out: 'var<storage, read_write> out: array<vec4f>;',
+  stats: 'var<storage, read_write> stats: array<vec2f>;',
+};
+
+/** The same eight bytes either way: four half floats. */
+const UNPACKED_HALVES = /* wgsl */ `
+alias half4 = vec2u;
+fn halves(v: half4) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }`;
+const NATIVE_HALVES = /* wgsl */ `
+alias half4 = vec4<f16>;
+fn halves(v: half4) -> vec4f { return vec4f(v); }`;
+
+/** Sign-extends four bytes. By shifts, because unpack4xI8 is a language feature that not every browser has. */
+const BYTES = /* wgsl */ `
+fn bytes(v: u32) -> vec4f { return vec4f((vec4i(bitcast<i32>(v)) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)); }`;
+
+/** Per form of the weights: the element type of W, and code that makes `lo` and `hi` of the panel row at index `at`. */
+function weightsCode({ weights, shaderF16 }: GemmShape): { readonly type: string; load(at: string): string } {
+  if (weights === 'int8') {
+    return { type: 'vec2u', load: (at) => `let p = w[${at}]; let lo = bytes(p.x); let hi = bytes(p.y);` };
+  }
+  if (shaderF16) {
+    return { type: 'half4', load: (at) => `let p = 2u * (${at}); let lo = halves(w[p]); let hi = halves(w[p + 1u]);` };
+  }
+  return { type: 'vec4u', load: (at) => `let p = w[${at}]; let lo = halves(p.xy); let hi = halves(p.zw);` };
+}
+
+/** All lanes of a subgroup go the same way, but because they read the same from it, which the analysis does not follow. */
+const SUBGROUPS = /* wgsl */ `
+enable subgroups;
+diagnostic(off, subgroup_uniformity);`;
+
+/** Everything before the entry point. */
+export function declarations(shape: GemmShape): string {
+  const declare: Record<string, string> = { ...DECLARE, w: `var<storage, read> w: array<${weightsCode(shape).type}>;` };
+  return `${shape.shaderF16 ? 'enable f16;\n' : ''}${TILINGS[shape.tiling].kind === 'split' ? SUBGROUPS : ''}
+const M = ${shape.m}u;
+const K4 = ${shape.k / 4}u;
+const PANELS = ${panelsOf(shape.n)}u;
+${shape.shaderF16 ? NATIVE_HALVES : UNPACKED_HALVES}
+${shape.weights === 'int8' ? BYTES : ''}
+${gemmBindings(shape)
+  .map((name, i) => `@group(0) @binding(${i}) ${declare[name]}`)
+  .join('\n')}`;
+}
+
+/** `lo` and `hi`, the eight weights of one k and one panel. */
+export const loadPanel = (shape: GemmShape, k: string, panel: string): string =>
+  weightsCode(shape).load(`(${k}) * PANELS + ${panel}`);
+
+/** Four values of x: `x[row · rowStep, 4·k4 …]`, normalised with this scale and shift where the shape has a LayerNorm. */
+export function xCode({ layerNorm, rowStep = 1 }: GemmShape, row: string, k4: string, scale: string, shift: string): string {
+  const value = `x[${row} * ${rowStep}u * K4 + ${k4}]`;
+  return layerNorm ? `(${value} * ${scale} + ${shift}) * g + b` : value;
+}
+
+/** `g` and `b` of LayerNorm at `k4`. */
+export const gainCode = ({ layerNorm }: GemmShape, k4: string): string =>
+  layerNorm ? `let g = halves(gamma[${k4}]); let b = halves(beta[${k4}]);` : '';
+
+/** Who combines the partial moments of a row: one invocation, or the lanes of a subgroup together. */
+export interface MomentsReader {
+  readonly first: string;
+  readonly step: string;
+  readonly sum: (partial: string) => string;
+}
+const ALONE: MomentsReader = { first: '0u', step: '1u', sum: (partial) => partial };
+
+/** LayerNorm of `row0`, `row1`, … from their partial moments: `scale0`, `shift0`, …, so that x̂ = x · scale + shift. */
+export function momentsCode({ k, rowStep = 1, layerNorm }: GemmShape, rows: number, { first, step, sum } = ALONE): string {
+  if (!layerNorm) return '';
+  const panels = panelsOf(k);
+  const lastCount = k - (panels - 1) * PANEL_COLUMNS;
+  const count =
+    lastCount === PANEL_COLUMNS ? `${PANEL_COLUMNS}.0` : `select(${PANEL_COLUMNS}.0, ${lastCount}.0, t == ${panels - 1}u)`;
+  const loop = `for (var t = ${first}; t < ${panels}u; t += ${step}) {\n    let count = ${count};`;
+  return `
+${unroll(rows, (r) => `  var mean${r} = 0.0;\n  var sq${r} = 0.0;`)}
+  ${loop}
+${unroll(rows, (r) => `    mean${r} += count * moments[row${r} * ${rowStep * panels}u + t].x;`)}
+  }
+${unroll(rows, (r) => `  mean${r} = ${sum(`mean${r}`)} * ${1 / k};`)}
+  ${loop}
+${unroll(rows, (r) => `    { let p = moments[row${r} * ${rowStep * panels}u + t]; let d = p.x - mean${r}; sq${r} += p.y + count * d * d; }`)}
+  }
+${unroll(rows, (r) => `  let scale${r} = inverseSqrt(${sum(`sq${r}`)} * ${1 / k} + ${layerNorm.eps});\n  let shift${r} = -mean${r} * scale${r};`)}`;
+}

@@ -1,0 +1,100 @@
+/** What a GEMM is specialised for, and what follows for its bindings, its dispatch and its key. */
+import { WORKGROUP_SIZE, workgroupsFor } from '../../kernel';
+
+/** Columns of a panel: W is packed panel by panel, and an invocation computes whole panels. */
+export const PANEL_COLUMNS = 8;
+
+export type WeightFormat = 'f16' | 'int8';
+
+/**
+ * How the outputs are shared out.
+ *
+ * `direct`: an invocation computes `rows` rows of one panel from registers alone.
+ * `tiled`: a workgroup computes `rows` rows of eight panels; what it reads is unpacked and normalised once, into workgroup memory.
+ * `split`: a subgroup computes one row of one panel, each lane a part of the sum. For one row; wants the feature `subgroups`.
+ */
+export const TILINGS = {
+  direct1: { kind: 'direct', rows: 1 },
+  direct2: { kind: 'direct', rows: 2 },
+  direct4: { kind: 'direct', rows: 4 },
+  direct8: { kind: 'direct', rows: 8 },
+  direct11: { kind: 'direct', rows: 11 },
+  direct12: { kind: 'direct', rows: 12 },
+  direct13: { kind: 'direct', rows: 13 },
+  direct14: { kind: 'direct', rows: 14 },
+  direct15: { kind: 'direct', rows: 15 },
+  direct16: { kind: 'direct', rows: 16 },
+  tiled32: { kind: 'tiled', rows: 32 },
+  tiled64: { kind: 'tiled', rows: 64 },
+  split: { kind: 'split', rows: 1 },
+} as const;
+export type Tiling = keyof typeof TILINGS;
+
+export interface GemmShape {
+  readonly weights: WeightFormat;
+  /** Rows, contraction length (multiple of 4) and columns (multiple of 4 when stats are written). */
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly tiling: Tiling;
+  /** Output row m is computed from row m·rowStep of x; default 1. */
+  readonly rowStep?: number;
+  /** Half floats are read as such, not unpacked from words. Wants the feature `shader-f16`. */
+  readonly shaderF16?: boolean;
+  /** LayerNorm of x on the way in. */
+  readonly layerNorm?: { readonly eps: number };
+  /**
+   * `plain`: out = y. `gelu`: out = GELU(y), exact erf form. `residual`: out += y.
+   * `embed`: an image's row t = m mod tokens is the class token where t = 0, out = (t = 0 ? cls : y) + pos[t].
+   */
+  readonly epilogue: 'plain' | 'gelu' | 'residual' | 'embed';
+  /** Rows of one image, for `embed`; default: all. */
+  readonly tokens?: number;
+  /** Write partial moments of the output rows. */
+  readonly stats: boolean;
+}
+
+/** Panels of a tiled workgroup, side by side. */
+export const TILE_PANELS = 8;
+/** Rows that an invocation of a tiled workgroup computes. */
+export const TILE_ROWS = 4;
+/** Panels that the subgroups of a split workgroup share: with 32 lanes each computes two, with fewer lanes more work at once. */
+export const SPLIT_PANELS = 4;
+
+export const panelsOf = (columns: number): number => Math.ceil(columns / PANEL_COLUMNS);
+
+/** Order of the bindings of this variant. */
+export function gemmBindings(shape: GemmShape): string[] {
+  return [
+    'x',
+    ...(shape.layerNorm ? ['moments', 'gamma', 'beta'] : []),
+    'w',
+    ...(shape.weights === 'int8' ? ['scale'] : []),
+    'bias',
+    ...(shape.epilogue === 'embed' ? ['cls', 'pos'] : []),
+    'out',
+    ...(shape.stats ? ['stats'] : []),
+  ];
+}
+
+/** Invocations of one workgroup. */
+export function gemmWorkgroupSize({ tiling }: GemmShape): number {
+  const { kind, rows } = TILINGS[tiling];
+  return kind === 'tiled' ? (rows / TILE_ROWS) * TILE_PANELS : WORKGROUP_SIZE;
+}
+
+export function gemmWorkgroups({ m, n, tiling }: GemmShape): number {
+  const { kind, rows } = TILINGS[tiling];
+  const panels = panelsOf(n);
+  if (kind === 'split') return Math.ceil(panels / SPLIT_PANELS);
+  if (kind === 'tiled') return Math.ceil(m / rows) * Math.ceil(panels / TILE_PANELS);
+  return workgroupsFor(Math.ceil(m / rows) * panels);
+}
+
+export function gemmKey(shape: GemmShape): string {
+  const { m, k, n, tiling, rowStep = 1, tokens = m, shaderF16, layerNorm, epilogue, stats, weights } = shape;
+  const norm = layerNorm ? ` ln=${layerNorm.eps}` : '';
+  const extras = `${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}${shaderF16 ? ' shader-f16' : ''}`;
+  const rows = `${rowStep === 1 ? '' : ` step=${rowStep}`}${epilogue === 'embed' ? ` tokens=${tokens}` : ''}`;
+  return `gemm ${m}x${k}x${n} ${tiling} ${epilogue}${rows}${norm}${extras}`;
+}
