@@ -38,7 +38,7 @@ function miscompile(change: (wgsl: string, label: string) => string): void {
   const own = GPUDevice.prototype.createShaderModule;
   GPUDevice.prototype.createShaderModule = function (descriptor) {
     made.push(descriptor.label ?? '');
-    return own.call(this, { ...descriptor, code: change(String(descriptor.code), descriptor.label ?? '') });
+    return own.call(this, { ...descriptor, code: change(descriptor.code, descriptor.label ?? '') });
   };
   undo.push(() => (GPUDevice.prototype.createShaderModule = own));
   made = [];
