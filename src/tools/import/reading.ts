@@ -3,7 +3,7 @@ import { ELEMENT_BYTES } from '../../bundle/safetensors';
 import { detectStyle } from './detect';
 import type { Checkpoint, NamedTensor } from './source';
 
-/** Bytes read so far, and those of all weights that the checkpoints hold. */
+/** Bytes read so far, and those of all weights that the checkpoints hold; a stitch that no route uses is not read. */
 export type ReadSink = (bytes: number, of: number) => void;
 
 /** The same checkpoints, which tell of every tensor when it is read first. Keys that change no answer are never read, so they do not count. */
