@@ -49,20 +49,23 @@ async function stage(page) {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** An animated WebP of the page, which shows the whole of what is filmed. */
+/** An animated WebP of the page, which shows the whole of what is filmed, and how many routes are seen in it. */
 export async function film(page) {
   const { low, high } = await range(page);
   const clip = await stage(page);
   const shares = Array.from({ length: 2 * FRAMES_A_WAY }, (_, i) => eased(1 - i / FRAMES_A_WAY));
   const frames = [];
+  const routes = new Set();
   for (const share of shares) {
     // By ratio, as costs differ.
     await setBudget(page, low * (high / low) ** share);
     await page.waitForTimeout(ANSWER_MS);
     frames.push(await page.screenshot({ clip, animations: 'disabled' }));
+    routes.add(await page.getByTestId('route-id').innerText());
   }
   const delay = shares.map((_, i) => (i % FRAMES_A_WAY === 0 ? HOLD_MS : FRAME_MS));
-  return sharp(frames, { join: { animated: true } })
+  const bytes = await sharp(frames, { join: { animated: true } })
     .webp({ quality: QUALITY, effort: 4, delay, loop: 0 })
     .toBuffer();
+  return { bytes, routes: routes.size };
 }
