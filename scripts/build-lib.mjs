@@ -21,6 +21,9 @@ const OUT = argv[2] ?? at('dist/lib');
 const { name: PACKAGE, version } = JSON.parse(readFileSync(at('package.json'), 'utf8'));
 const BANNER = `/*! ${PACKAGE} ${version} | Apache-2.0 | bundled libraries: LICENSES.md */`;
 
+/** tfjs looks whether these are there. In what pages load they are not, but webpack answers that `typeof` as if they were. */
+const NO_COMMONJS = { __filename: 'undefined', __dirname: 'undefined' };
+
 /** `x?url` and the worker's address as literal `new URL('./file', import.meta.url)`, which vite itself would resolve or inline. */
 function literalAddresses() {
   const files = new Map();
@@ -81,6 +84,7 @@ async function bundle({
     logLevel: 'warn',
     mode: 'production',
     plugins: [...plugins, literalAddresses()],
+    define: node ? {} : NO_COMMONJS,
     build: {
       outDir,
       write,

@@ -45,6 +45,9 @@ export function readyAt({ tokensMs, at }: Bucket, plan: number): number {
   return plan >= NO_LIMIT || tokensMs >= 0 ? at : at - (tokensMs * NO_LIMIT) / plan;
 }
 
+/** So that the first frame alone does not look like a minute full of them. */
+const LEAST_SPAN_MS = 5000;
+
 /** Busy seconds of the last minute, from times of answers; for a status line. */
 export class BusyMeter {
   readonly #frames: { readonly at: number; readonly ms: number }[] = [];
@@ -60,7 +63,7 @@ export class BusyMeter {
     while ((this.#frames[0]?.at ?? Infinity) < now - MINUTE_MS) this.#frames.shift();
     if (this.#first === undefined) return 0;
     const busy = this.#frames.reduce((sum, { ms }) => sum + ms, 0);
-    const passed = Math.min(Math.max(now - this.#first, 1), MINUTE_MS);
+    const passed = Math.min(Math.max(now - this.#first, LEAST_SPAN_MS), MINUTE_MS);
     return (busy / 1000) * (MINUTE_MS / passed);
   }
 }

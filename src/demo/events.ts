@@ -10,11 +10,13 @@ export interface EventHost {
   readonly change: (patch: Partial<State>) => void;
   /** The runtime is of no use any more. */
   readonly fail: (error: unknown) => void;
+  /** Another route has been taken. */
+  readonly switched: () => void;
   /** False once another runtime has taken this one's place. */
   readonly isCurrent: () => boolean;
 }
 
-export function listen(made: Runtime, { get, change, fail, isCurrent }: EventHost): void {
+export function listen(made: Runtime, { get, change, fail, switched, isCurrent }: EventHost): void {
   /** What the runtime says about itself has changed. */
   const renew = () => {
     if (isCurrent() && get().loaded !== null) change({ loaded: describe(made), route: made.route });
@@ -32,6 +34,7 @@ export function listen(made: Runtime, { get, change, fail, isCurrent }: EventHos
       ...(signals === undefined ? {} : { signals }),
       log: withEntry(get().log, { at: performance.now(), from, to, reason, text: explainDecision(decision) }),
     });
+    if (from !== to) switched();
   });
   made.on('snapshot', (snapshot) => change({ snapshot, signals: snapshot.signals, route: made.route }));
   made.on('profile', renew);

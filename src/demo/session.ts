@@ -170,7 +170,9 @@ export function createSession(host: SessionHost): Session {
           return;
         }
         runtime = made;
-        listen(made, { get, change, fail, isCurrent: () => made === runtime });
+        // A paused picture was answered on another route than the one shown now.
+        const switched = () => made === runtime && !get().playing && look();
+        listen(made, { get, change, fail, switched, isCurrent: () => made === runtime });
         const loaded = describe(made);
         const started = `Started with ${made.route} on ${loaded.device.executor}: ${made.ladder.length} of ${made.routes.length} routes are worth using here.`;
         change({

@@ -115,7 +115,7 @@ export class RunningStitchElement extends TypedElement {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected || this.#view === undefined) return;
     if (name === 'budget-ms' || name === 'energy') this.#applyBudget();
-    else if (name !== 'loading' || this.loading === 'eager') this.#restart();
+    else if (name !== 'loading' || (this.loading === 'eager' && this.#run === undefined)) this.#restart();
   }
 
   /** Starts anew, after an error for example. */
@@ -152,8 +152,18 @@ export class RunningStitchElement extends TypedElement {
     this.#restarting = true;
     queueMicrotask(() => {
       this.#restarting = false;
-      if (this.isConnected && this.src !== '' && (this.#visible || this.loading === 'eager')) void this.#begin();
+      if (!this.isConnected) return;
+      if (this.src !== '' && (this.#visible || this.loading === 'eager')) void this.#begin();
+      else this.#rest();
     });
+  }
+
+  /** Until it comes into sight, or is told what to load. */
+  #rest(): void {
+    this.#view?.showAnswer(undefined);
+    this.#view?.showStatus('');
+    this.#view?.showCamera(false);
+    this.#setState('idle');
   }
 
   async #begin(): Promise<void> {

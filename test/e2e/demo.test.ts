@@ -174,4 +174,63 @@ describe('demo', () => {
     await answered(page);
     await context.close();
   });
+
+  it('gives who asked for less motion a still photo, and looks at it again when the slider changes the route', async () => {
+    const { page, errors } = await visit(site, '', (p) => p.emulateMedia({ reducedMotion: 'reduce' }));
+    await answered(page);
+    expect(await text(page, 'play')).toBe('Play');
+    const labels = () => text(page, 'labels');
+    const expectedOf = (words: string): string | undefined => /expected ([\d.]+ ms)/.exec(words)?.[1];
+    /** What the page puts off for calm is there by then; nothing more happens on it. */
+    const rest = () => page.waitForTimeout(2500);
+    await slide(page, 'Home');
+    await eventually(() => text(page, 'route-facts')).toMatch(/^rung 1 of/);
+    await rest();
+    const [cheapest, seen] = [await text(page, 'route-id'), await labels()];
+    await slide(page, 'End');
+    await eventually(() => text(page, 'route-id')).not.toBe(cheapest);
+    await eventually(labels).not.toBe(seen);
+    await rest();
+    const plot = await text(page, 'tradeoff-text');
+    expect(plot).toContain(`Now on ${await text(page, 'route-id')}:`);
+    expect(expectedOf(await text(page, 'route-facts'))).toBe(expectedOf(plot));
+    await slide(page, 'Home');
+    await eventually(labels).toBe(seen);
+    expect(errors).toEqual([]);
+    await page.context().close();
+  });
+
+  it('keeps the picture beside what it belongs to, and off the workbench below', async () => {
+    const { page } = await visit(site, '?source=photos');
+    const workbench = page.locator('.workbench');
+    await workbench.evaluate((element) => element.scrollIntoView({ block: 'center' }));
+    const [above, below] = await Promise.all([page.locator('.patch.picture').boundingBox(), workbench.boundingBox()]);
+    if (above === null || below === null) throw new Error('One of them is not on the page.');
+    expect(above.y + above.height).toBeLessThanOrEqual(below.y);
+    await page.context().close();
+  });
+
+  it('shows on a phone, without scrolling, how far loading is and what went wrong', async () => {
+    const viewport = { width: 360, height: 740 };
+    const context = await site.browser.newContext({ serviceWorkers: 'block', viewport });
+    const page = await context.newPage();
+    let fail = (): void => {};
+    const failed = new Promise<void>((resolve) => (fail = resolve));
+    await page.route('**/w96.blocks.9-*.safetensors', async (route) => {
+      await failed;
+      await route.fulfill({ status: 404 });
+    });
+    await page.goto(site.url);
+    const lowest = async (id: string): Promise<number> => {
+      const box = await page.getByTestId(id).boundingBox();
+      return box === null ? Infinity : box.y + box.height;
+    };
+    await eventually(() => text(page, 'executor-reason')).toMatch(/^Fetching the weights… \d\.\d MB of \d\.\d MB/);
+    expect(await lowest('executor-reason')).toBeLessThan(viewport.height);
+    fail();
+    await page.waitForSelector('html[data-state="error"]', { timeout: 60_000 });
+    expect(await text(page, 'error')).toMatch(/blocks\.9-\S+\.safetensors/);
+    expect(await lowest('retry')).toBeLessThan(viewport.height);
+    await context.close();
+  });
 });

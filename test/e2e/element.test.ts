@@ -1,8 +1,9 @@
 /** `<running-stitch>` and the React hook in the example application, built from the tarball. */
-import type { Browser, Page } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
-import { openChromium, openTab, type Tab } from './chromium';
+import { openChromium, openTab } from './chromium';
+import { add, alive, eventually, openCounting, part, state, tag } from './element-page';
 import { ASSETS, buildExample, type Packed, unpack } from './packed';
 import { serve, type Server } from './serve';
 
@@ -25,39 +26,11 @@ afterAll(async () => {
   packed?.remove();
 });
 
-const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 90_000 });
-
-/** With a count of the workers that the page ever had. */
-async function openCounting(path: string): Promise<Tab & { workers(): number }> {
-  // A busy test machine reports critical pressure, which rightly leaves out frames.
-  const tab = await openTab(browser, 'about:blank', (context) =>
-    context.addInitScript(() => void Reflect.deleteProperty(globalThis, 'PressureObserver')),
-  );
-  let workers = 0;
-  tab.page.on('worker', () => (workers += 1));
-  await tab.page.goto(server.origin + path);
-  return { ...tab, workers: () => workers };
-}
-
-const alive = (page: Page): number => page.workers().length;
-const state = (page: Page, id: string) => page.locator(id).getAttribute('state');
-const part = (page: Page, id: string, name: string) => page.locator(`${id} [part=${name}]`);
-
-/** Adds an element and returns when it is in the page. */
-function add(page: Page, html: string): Promise<void> {
-  return page.evaluate((text) => {
-    const template = document.createElement('template');
-    template.innerHTML = text;
-    document.body.append(template.content);
-  }, html);
-}
-
-const tag = (id: string, attributes: string, content = '<img src="/photo.jpg" alt="">') =>
-  `<running-stitch id="${id}" src="/models/tiny/manifest.json" backend="webgpu" ${attributes}>${content}</running-stitch>`;
+const open = (path: string) => openCounting(browser, server.origin + path);
 
 describe('<running-stitch>', () => {
   it('classifies its image and its video through one worker, and the page may bring its own answer', async () => {
-    const { page, errors, workers, close } = await openCounting(`/element.html${QUERY}`);
+    const { page, errors, workers, close } = await open(`/element.html${QUERY}`);
     await eventually(() => state(page, '#first')).toBe('running');
     await eventually(() => state(page, '#second')).toBe('running');
     await eventually(() => part(page, '#first', 'label').innerText()).not.toBe('');
@@ -110,7 +83,7 @@ describe('<running-stitch>', () => {
   });
 
   it('starts when it comes into sight, pauses out of it, and at once when it is eager', async () => {
-    const { page, workers, close } = await openCounting('/empty.html');
+    const { page, workers, close } = await open('/empty.html');
     await add(page, `<div style="height: 5000px"></div>${tag('far', '')}`);
     await page.waitForTimeout(500);
     expect(await state(page, '#far')).toBe('idle');
@@ -152,7 +125,7 @@ describe('<running-stitch>', () => {
   });
 
   it('shares one network with the strictest budget, and gives each its turn', async () => {
-    const { page, workers, close } = await openCounting('/empty.html');
+    const { page, workers, close } = await open('/empty.html');
     // Small, so that all three are in sight.
     const video = '<video width="160" height="90" src="/clip.webm" muted loop autoplay playsinline></video>';
     for (const [id, ms] of [
@@ -188,7 +161,7 @@ describe('<running-stitch>', () => {
   });
 
   it('lets go of camera, worker and device when it leaves the page, but not when it moves in it', async () => {
-    const { page, workers, close } = await openCounting('/empty.html');
+    const { page, workers, close } = await open('/empty.html');
     await page.evaluate(() => {
       const { mediaDevices } = navigator;
       const original = mediaDevices.getUserMedia.bind(mediaDevices);
@@ -243,7 +216,7 @@ describe('<running-stitch>', () => {
 
 describe('useRunningStitch', () => {
   it('answers in two components through one worker, in strict mode, and lets go when they are gone', async () => {
-    const { page, errors, workers, close } = await openCounting(`/react.html${QUERY}`);
+    const { page, errors, workers, close } = await open(`/react.html${QUERY}`);
     const texts = () => page.locator('figcaption').allInnerTexts();
     await eventually(async () => (await texts()).filter((text) => !/^(?:loading|ready)$/.test(text))).toHaveLength(2);
     expect((await texts()).filter((text) => /^class \d+$/.test(text))).toHaveLength(2);

@@ -81,6 +81,18 @@ describe('the tarball', () => {
     expect(scripts.filter((path) => /\beval\(|\bnew Function\(/.test(readFileSync(join(lib, path), 'utf8')))).toEqual([]);
   });
 
+  it('names its files by literal addresses, and no names of CommonJS, so that bundlers follow it', () => {
+    // Otherwise webpack looks for modules that are none, or promises names that are not there, and the fallback does not start.
+    const lib = join(packed.installed, 'dist/lib');
+    const texts = readdirSync(lib)
+      .filter((path) => path.endsWith('.js'))
+      .map((path) => readFileSync(join(lib, path), 'utf8'));
+    const addresses = texts.flatMap((text) => text.match(/.{0,60}\bimport\.meta\.url/g) ?? []);
+    expect(texts.filter((text) => /typeof __(?:file|dir)name/.test(text))).toEqual([]);
+    expect(addresses.length).toBeGreaterThanOrEqual(3);
+    expect(addresses.filter((one) => !/new URL\((['"`])\.\/[\w.-]+\1, ?import\.meta\.url$/.test(one))).toEqual([]);
+  });
+
   it('has types that the examples and the README compile against', () => {
     const app = join(packed.folder, 'app');
     packed.add('@types/react');

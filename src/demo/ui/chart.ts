@@ -23,7 +23,11 @@ function chartText(samples: readonly Sample[], budgetMs: number, switches: numbe
   const over = samples.filter((sample) => sample.ms > sample.budgetMs).length;
   const share = Math.round((over / sorted.length) * 100);
   const changes = switches === 0 ? 'no route changes' : `${switches} route change${switches === 1 ? '' : 's'}`;
-  return `${sorted.length} answers, most between ${ms(at(0.05))} and ${ms(at(0.95))}; budget ${ms(budgetMs)}, ${share} % above it; ${changes}.`;
+  const times =
+    sorted.length === 1
+      ? `1 answer in ${ms(at(0))}`
+      : `${sorted.length} answers, most between ${ms(at(0.05))} and ${ms(at(0.95))}`;
+  return `${times}; budget ${ms(budgetMs)}, ${share} % above it; ${changes}.`;
 }
 
 export function createChart(): Chart {

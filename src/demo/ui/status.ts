@@ -49,19 +49,23 @@ export function createStatusView(params: Pick<Params, 'isDefaultBundle' | 'bundl
       showTrouble(state.trouble);
       setHidden(parts.withoutGpu, state.trouble?.offerFallback !== true);
 
-      const waiting = phase === 'loading' ? 'Choosing an executor…' : 'Nothing runs';
+      // On a phone the panel about loading is far below.
+      const isLoading = phase === 'loading';
+      const waiting = isLoading ? 'Loading the networks' : 'Nothing runs';
       setText(parts.executor, loaded === null ? waiting : EXECUTOR_NAMES[loaded.device.executor]);
-      setText(parts.reason, loaded?.device.reason ?? '');
+      setText(parts.reason, loaded?.device.reason ?? (isLoading ? loadingText(state) : ''));
       setText(parts.p50, snapshot === null ? '…' : ms(snapshot.p50Ms));
       setText(parts.p95, snapshot === null ? '…' : ms(snapshot.p95Ms));
       setText(parts.fps, snapshot === null ? '…' : String(Math.round(snapshot.fps)));
       setText(parts.slowdown, snapshot === null ? '…' : `× ${snapshot.slowdown.toFixed(1)}`);
       setText(parts.target, targetText(state));
       setText(parts.route, state.route === '' ? '…' : state.route);
+      // Always, so that what was put off is never of another route.
+      facts(state);
       if (factsOf !== state.route) {
         factsOf = state.route;
         setText(parts.facts, routeFacts(state));
-      } else facts(state);
+      }
       if (loaded !== null) {
         const { bundle, inputSize, classes } = loaded;
         setText(
@@ -81,13 +85,16 @@ function sentence(text: string): string {
   return `${text.trim().replace(/\.+$/, '')}.`;
 }
 
-function renderProgress({ progress }: State, bar: HTMLProgressElement, line: HTMLElement): void {
+const loadingText = ({ progress }: State): string => (progress === null ? 'Starting…' : progressText(progress));
+
+function renderProgress(state: State, bar: HTMLProgressElement, line: HTMLElement): void {
+  const { progress } = state;
   const known = progress !== null && progress.bytesTotal > 0;
   if (known) {
     bar.max = progress.bytesTotal;
     bar.value = progress.bytesLoaded;
   } else bar.removeAttribute('value');
-  setText(line, progress === null ? 'Starting…' : progressText(progress));
+  setText(line, loadingText(state));
 }
 
 function routeFacts({ loaded, route, snapshot }: State): string {

@@ -43,7 +43,7 @@ const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
 
 export function progressText(progress: LoadProgress): string {
   const { phase, bytesLoaded, bytesTotal, bytesFromCache } = progress;
-  if (bytesTotal <= 0) return `${PHASES[phase]}…`;
+  if (bytesTotal <= 0 || phase === 'ready') return `${PHASES[phase]}…`;
   const stored = bytesFromCache > 0 ? `, ${sizeText(bytesFromCache)} of it already on this device` : '';
   return `${PHASES[phase]}… ${sizeText(bytesLoaded)} of ${sizeText(bytesTotal)}${stored}`;
 }

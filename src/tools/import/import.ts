@@ -10,6 +10,7 @@ import { type AnchorDraft, type AnchorOptions, DEFAULT_EPS, readAnchor } from '.
 import { hintsOf } from './config-hints';
 import { detectStyle, type Detected } from './detect';
 import { invalid } from './file';
+import { type ReadSink, tellReads } from './reading';
 import { readStitches } from './snnet';
 import type { Checkpoint } from './source';
 
@@ -41,6 +42,7 @@ export interface FamilyOptions {
   /** Overrides whether stitched routes run the final norm. Default: no for official SN-Net, yes for SN-Netv2. */
   readonly stitchedFinalNorm?: boolean;
   readonly onNote?: NoteSink;
+  readonly onRead?: ReadSink;
 }
 
 const IMAGENET: Omit<InputSpec, 'size'> = {
@@ -97,7 +99,8 @@ export function importAnchor(source: Checkpoint, options: AnchorOptions & { read
  * A family of one SN-Net checkpoint with its routes, or of one or more single networks whose only routes are the anchors.
  * Errors: as {@link importAnchor}, and bundle-invalid where anchors differ in classes, patch or input size.
  */
-export function importFamily(sources: readonly Checkpoint[], options: FamilyOptions): FamilyDraft {
+export function importFamily(checkpoints: readonly Checkpoint[], options: FamilyOptions): FamilyDraft {
+  const sources = options.onRead === undefined ? checkpoints : tellReads(checkpoints, options.onRead);
   const [first] = sources;
   if (first === undefined)
     throw new StitchError('argument-invalid', 'There is nothing to import. Give at least one checkpoint.');

@@ -82,6 +82,7 @@ export async function importCommand(sources: readonly string[], args: ImportArgu
       io.progress.end();
       io.err(`note: ${note}`);
     },
+    onRead: (bytes, of) => io.progress.update('reading', bytes / of),
     ...(args.license === undefined ? {} : { license: args.license }),
     ...(args.id === undefined ? {} : { ids: args.id }),
     ...(args.heads === undefined ? {} : { heads: args.heads }),

@@ -79,6 +79,12 @@ test('the meter counts the last minute, scaled up before it is over', () => {
   expect(meter.secondsPerMinute(200_000)).toBe(0);
 });
 
+test('one frame is no busy minute', () => {
+  const meter = new BusyMeter();
+  meter.add(100, 60);
+  expect(meter.secondsPerMinute(100)).toBeLessThan(1);
+});
+
 describe('pacing', () => {
   /** Frames in 10 s when pictures come every `interval` and a frame takes `ms`. */
   function frames(interval: number, ms: number, duty: number): number {
