@@ -38,7 +38,7 @@ function miscompile(change: (wgsl: string, label: string) => string): void {
   const own = GPUDevice.prototype.createShaderModule;
   GPUDevice.prototype.createShaderModule = function (descriptor) {
     made.push(descriptor.label ?? '');
-    return own.call(this, { ...descriptor, code: change(String(descriptor.code), descriptor.label ?? '') });
+    return own.call(this, { ...descriptor, code: change(descriptor.code, descriptor.label ?? '') });
   };
   undo.push(() => (GPUDevice.prototype.createShaderModule = own));
   made = [];
@@ -48,7 +48,7 @@ function miscompile(change: (wgsl: string, label: string) => string): void {
 async function load(request: Partial<LoadRequest> = {}): Promise<EngineInfo> {
   await engine?.dispose();
   engine = createEngine();
-  return engine.load({ manifestUrl: BUNDLE, backend: 'auto', cache: true, limits: {}, ...request });
+  return engine.load({ manifestUrl: BUNDLE, backend: 'auto', cache: true, limits: {}, ...request }, () => {});
 }
 
 const specials = () => made.filter((label) => / (?:tiled32|split) /.test(label));
