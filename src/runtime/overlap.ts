@@ -8,8 +8,10 @@ import type { Timing } from '../core/types';
 /** Frames that the medians are taken of, and the least that make one. */
 const WINDOW = 15;
 const LEAST = 5;
-/** A smaller gain is not worth a timer, ms. */
-const WORTH_MS = 1;
+/** Of the frame's time, at least so much has to be won: GPU times vary, and a frame that comes too early queues. */
+const WORTH = 0.1;
+/** The GPU is free by then in so many cases. */
+const FREE = 0.75;
 
 export class Overlap {
   private route = '';
@@ -34,9 +36,9 @@ export class Overlap {
     if (route !== this.route || this.gpu.count < LEAST) return Infinity;
     const [wall = NaN] = this.wall.quantiles(0.5);
     const [total = NaN] = this.total.quantiles(0.5);
-    const [gpu = NaN] = this.gpu.quantiles(0.5);
+    const [gpu = NaN] = this.gpu.quantiles(FREE);
     // On its way to and from the GPU a frame leaves it idle; to begin earlier than that would be to queue.
     const lead = Math.min(wall - gpu, targetMs - total);
-    return lead >= WORTH_MS ? wall - lead : Infinity;
+    return lead >= WORTH * wall ? wall - lead : Infinity;
   }
 }
