@@ -17,7 +17,7 @@ import { createPipelineCache, newCounters } from './kernel';
 import { createPlanner, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
-import { tilingFor, tune } from './tune';
+import { queriesFor, tilingFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -63,6 +63,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     createVitFamily(manifest, {
       formatOf: (matrix) => weights.format(matrix),
       tilingOf: (size) => tilingFor(tuning, size, specials),
+      queries: queriesFor(specials),
       shaderF16: specials.shaderF16,
       images,
     });

@@ -52,6 +52,12 @@ function fewestProducts(m: number): (typeof MANY_ROWS)[number] {
   return MANY_ROWS.reduce((a, b) => (cost(b) < cost(a) ? b : a));
 }
 
+/**
+ * Query rows of one invocation of the attention. Each reads all keys and values, so more rows read less; a GPU hides that, and needs
+ * the invocations.
+ */
+export const queriesFor = ({ manyRows }: Specials): number => (manyRows ? 5 : 1);
+
 /** Another tiling than the first has to be better by this share: timings are noisy, and compiled kernels are shared. */
 const WORTH = 0.05;
 /**

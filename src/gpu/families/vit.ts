@@ -26,9 +26,6 @@ export interface Step {
   readonly workgroups: number;
 }
 
-/** One query row an invocation: two are no faster on the software adapter and compile three times as long. */
-const ATTENTION_QUERIES = 1;
-
 export interface VitFamily {
   /** Activation buffers by name, in bytes. */
   readonly activations: ReadonlyMap<string, number>;
@@ -60,6 +57,8 @@ export interface VitKernels {
   readonly formatOf: (matrix: string) => WeightFormat;
   /** How a linear layer's work is shared out (gpu/tune.ts). */
   readonly tilingOf: (size: Size) => Tiling;
+  /** Query rows of one invocation of the attention. */
+  readonly queries: number;
   /** The device has that feature. */
   readonly shaderF16: boolean;
   /** How many go through each dispatch, their tokens one below the other. */
@@ -67,7 +66,7 @@ export interface VitKernels {
 }
 
 /** Embed, block, head and stitch are asked for only when their unit is loaded. */
-export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, shaderF16, images }: VitKernels): VitFamily {
+export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, queries, shaderF16, images }: VitKernels): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
@@ -138,7 +137,7 @@ export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, shader
       const x = `@x.${anchor}`;
       const stats = `@moments.${anchor}`;
       const headDim = dim / heads;
-      const attention = { images, tokens, heads, headDim, queries: ATTENTION_QUERIES };
+      const attention = { images, tokens, heads, headDim, queries };
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),

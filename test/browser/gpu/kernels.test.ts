@@ -37,7 +37,8 @@ describe('attention', () => {
     { images: 1, tokens: 1, heads: 1, headDim: 4, queries: 1 },
     { images: 1, tokens: 3, heads: 2, headDim: 8, queries: 2 },
     { images: 3, tokens: 17, heads: 3, headDim: 16, queries: 2 },
-    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 2 },
+    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 5 },
+    { images: 2, tokens: 7, heads: 2, headDim: 16, queries: 5 },
     { images: 2, tokens: 197, heads: 1, headDim: 64, queries: 1 },
   ];
   for (const shape of cases) {
