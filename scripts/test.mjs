@@ -1,6 +1,6 @@
 /**
  * `npm test`: finds or installs a browser, builds the demo and the package, runs every vitest project, and ends with one line of counts.
- * Arguments go on to vitest: `npm test -- --project unit layers`. TEST_TIMEOUT_MINUTES (default 15) bounds the whole run.
+ * Arguments go on to vitest: `npm test -- --project unit layers`. TEST_TIMEOUT_MINUTES (default 17) bounds the whole run.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { countTests } from './test-counts.mjs';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const TIMED_OUT = 124;
 const KILL_AFTER_MS = 5000;
-const minutes = Number(env.TEST_TIMEOUT_MINUTES ?? 15);
+const minutes = Number(env.TEST_TIMEOUT_MINUTES ?? 17);
 const say = (text) => console.error(`test: ${text}`);
 
 /** Projects named by `--project`; empty means all. */

@@ -63,7 +63,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     createVitFamily(manifest, {
       formatOf: (matrix) => weights.format(matrix),
       tilingOf: (size) => tilingFor(tuning, size, specials),
-      queries: queriesFor(specials),
+      queriesOf: (tokens) => queriesFor(tokens, specials),
       shaderF16: specials.shaderF16,
       images,
     });

@@ -41,10 +41,13 @@ export function candidatesFor({ m }: Size, { tiles, manyRows, subgroups }: Speci
 
 /** What it costs to unpack the eight weights that an invocation's rows share, in rows; fitted to times on SwiftShader. */
 const UNPACKING_ROWS = 5.6;
+/** Below this many rows there is little to win, and wide kernels take long to compile. */
+const FEW = 50;
 const MANY_ROWS = ['direct4', 'direct8', 'direct11', 'direct12', 'direct13', 'direct14', 'direct15', 'direct16'] as const;
 
 /** Where an invocation can have any number of rows: those that unpack seldom and compute few rows beyond the last one. */
 function fewestProducts(m: number): (typeof MANY_ROWS)[number] {
+  if (m < FEW) return 'direct4';
   const cost = (tiling: Tiling) => {
     const { rows } = TILINGS[tiling];
     return Math.ceil(m / rows) * (rows + UNPACKING_ROWS);
@@ -56,7 +59,7 @@ function fewestProducts(m: number): (typeof MANY_ROWS)[number] {
  * Query rows of one invocation of the attention. Each reads all keys and values, so more rows read less; a GPU hides that, and needs
  * the invocations.
  */
-export const queriesFor = ({ manyRows }: Specials): number => (manyRows ? 5 : 1);
+export const queriesFor = (tokens: number, { manyRows }: Specials): number => (manyRows && tokens >= FEW ? 5 : 1);
 
 /** Another tiling than the first has to be better by this share: timings are noisy, and compiled kernels are shared. */
 const WORTH = 0.05;

@@ -58,7 +58,7 @@ export interface VitKernels {
   /** How a linear layer's work is shared out (gpu/tune.ts). */
   readonly tilingOf: (size: Size) => Tiling;
   /** Query rows of one invocation of the attention. */
-  readonly queries: number;
+  readonly queriesOf: (tokens: number) => number;
   /** The device has that feature. */
   readonly shaderF16: boolean;
   /** How many go through each dispatch, their tokens one below the other. */
@@ -66,7 +66,10 @@ export interface VitKernels {
 }
 
 /** Embed, block, head and stitch are asked for only when their unit is loaded. */
-export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, queries, shaderF16, images }: VitKernels): VitFamily {
+export function createVitFamily(
+  manifest: Manifest,
+  { formatOf, tilingOf, queriesOf, shaderF16, images }: VitKernels,
+): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
@@ -137,7 +140,7 @@ export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, querie
       const x = `@x.${anchor}`;
       const stats = `@moments.${anchor}`;
       const headDim = dim / heads;
-      const attention = { images, tokens, heads, headDim, queries };
+      const attention = { images, tokens, heads, headDim, queries: queriesOf(tokens) };
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),

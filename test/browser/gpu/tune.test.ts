@@ -140,7 +140,7 @@ describe('tuning', () => {
   });
 
   it.each([
-    [5, 'direct8'],
+    [5, 'direct4'],
     [50, 'direct13'],
     [65, 'direct13'],
     [197, 'direct16'],

@@ -16,7 +16,7 @@ const all = async (answers: AsyncIterable<PhotoAnswer>): Promise<PhotoAnswer[]> 
   return list;
 };
 
-for (const backend of ['webgpu', 'cpu'] as const) {
+for (const backend of ['webgpu', 'wasm'] as const) {
   describe(`photos on ${backend}`, () => {
     let runtime: Runtime;
     beforeAll(async () => {

@@ -83,7 +83,7 @@ function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number
   const { activations } = createVitFamily(manifest, {
     formatOf: () => (int8 ? 'int8' : 'f16'),
     tilingOf: () => 'direct4',
-    queries: 1,
+    queriesOf: () => 1,
     shaderF16: false,
     images: 1,
   });
