@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createRuntime, type FrameSource, type PhotoAnswer, type Runtime, StitchError } from '../../../src/index';
 import { noise } from '../../support/noise';
+import { admit } from './patient';
 
 const BUNDLE = new URL('../../fixtures/tiny/manifest.json', import.meta.url);
 
@@ -93,25 +94,14 @@ for (const backend of ['webgpu', 'wasm'] as const) {
 }
 
 it('a device that is lost in the middle costs no photo its answer', async () => {
-  let worker: Worker | undefined;
-  const runtime = await createRuntime({
-    bundle: BUNDLE,
-    backend: 'webgpu',
-    cache: false,
-    waitFor: 'all',
-    worker: () => (worker = new Worker(new URL('./losing.worker.ts', import.meta.url), { type: 'module', name: '' })),
-  });
-  try {
-    const healed = new Promise((resolve) => runtime.on('healed', resolve));
-    const expected = (await all(runtime.classifyAll(PHOTOS))).map(({ top }) => top[0]?.label);
-    const answers: (string | undefined)[] = [];
-    for await (const { top, index } of runtime.classifyAll(PHOTOS)) {
-      answers.push(top[0]?.label);
-      if (index === 0) worker?.postMessage('lose the device');
-    }
-    await healed;
-    expect(answers).toEqual(expected);
-  } finally {
-    await runtime.dispose();
+  const { runtime, lose, healed, errors } = await admit();
+  const expected = (await all(runtime.classifyAll(PHOTOS))).map(({ top }) => top[0]?.label);
+  const answers: (string | undefined)[] = [];
+  for await (const { top, index } of runtime.classifyAll(PHOTOS)) {
+    answers.push(top[0]?.label);
+    if (index === 0) lose();
   }
+  await healed(1);
+  expect(answers).toEqual(expected);
+  expect(errors).toEqual([]);
 });
