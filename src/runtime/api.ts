@@ -164,7 +164,7 @@ export interface PhotoAnswer {
 export interface WatchOptions {
   readonly onResult?: (result: Classification) => void;
   readonly onError?: (error: StitchError) => void;
-  /** Begin the next frame while the GPU is at the last one, where that costs no latency. Default true. */
+  /** Begin the next frame while the GPU is at the last one, where that wins time. Default true. */
   readonly overlap?: boolean;
 }
 

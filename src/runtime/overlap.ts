@@ -1,6 +1,6 @@
 /**
  * When the next frame may begin although the one before is not answered yet: so early that its way to the GPU is over when the GPU
- * becomes free, and no earlier. Frames come at the pace of the GPU then, and none takes longer for it.
+ * becomes free, and no earlier. Frames come at the pace of the GPU then, and few of them wait for it.
  */
 import { RollingWindow } from '../core/stats';
 import type { Timing } from '../core/types';
