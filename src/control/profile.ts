@@ -41,36 +41,6 @@ function spread<T>(all: readonly T[], count: number): T[] {
   return Array.from({ length: n }, (_, i) => all[Math.floor(((i + 0.5) / n) * all.length)]).filter((one) => one !== undefined);
 }
 
-/** Some frames of one route, run one after another. */
-export interface Visit {
-  readonly round: number;
-  readonly route: string;
-  readonly samplesMs: readonly number[];
-}
-
-/**
- * One time a route out of rounds that each visited every route once, the last perhaps not all: the median, after each round's
- * own slowness is divided out, so that a device that is slower for some seconds is not slower for some routes.
- */
-export function typicalTimings(visits: readonly Visit[]): CostSample[] {
-  const routes = [...new Set(visits.map(({ route }) => route))];
-  const rounds = [...new Set(visits.map(({ round }) => round))];
-  const own = new Map(routes.map((id) => [id, median(visits.flatMap((one) => (one.route === id ? one.samplesMs : [])))]));
-  const slowness = rounds.map((round) => {
-    const inIt = visits.filter((one) => one.round === round && one.samplesMs.length > 0);
-    // A few routes' times say as much of those routes as of the round.
-    return inIt.length < 3 ? 1 : median(inIt.map(({ route, samplesMs }) => median(samplesMs) / (own.get(route) ?? NaN)));
-  });
-  const usual = median(slowness);
-  return routes.flatMap((route): CostSample[] => {
-    const times = visits.flatMap((one) => {
-      const factor = (slowness[rounds.indexOf(one.round)] ?? usual) / usual;
-      return one.route === route ? one.samplesMs.map((ms) => ms / factor) : [];
-    });
-    return times.length > 0 ? [{ route, medianMs: median(times) }] : [];
-  });
-}
-
 function median(values: readonly number[]): number {
   return quantileSorted([...values].sort((a, b) => a - b), 0.5); // prettier-ignore
 }

@@ -1,6 +1,8 @@
 /** Measures a few routes on this device and makes its profile of them: a quick one at the first start, a thorough one on demand. */
-import { profileOf, routesToMeasure, typicalTimings } from '../control/profile';
-import type { Visit } from '../control/profile';
+import { fitCosts } from '../control/predict';
+import { profileOf, routesToMeasure } from '../control/profile';
+import { typicalTimings } from '../control/typical';
+import type { Visit } from '../control/typical';
 import type { DeviceProfile } from '../control/types';
 import { StitchError } from '../core/errors';
 import type { RouteInfo } from '../core/types';
@@ -20,7 +22,11 @@ interface Effort {
 }
 /** At start: enough for a ladder, few enough for a start without a wait. */
 const QUICK: Effort = { stitched: 3, heldOut: 0, rounds: 1, framesPerVisit: 3 };
-/** Rounds, because a device that is slower for a second would else be slower for one route. */
+/**
+ * Rounds, because a device that is slower for a second would else be slower for one route, and a ladder whose cheapest route is
+ * not on it stays that way for as long as the profile. Short visits, because frames wait for them.
+ */
+const REFINED: Effort = { stitched: 3, heldOut: 0, rounds: 3, framesPerVisit: 1 };
 const THOROUGH: Effort = { stitched: 6, heldOut: 5, rounds: 5, framesPerVisit: 2 };
 const MOST_MS = 10_000;
 
@@ -30,31 +36,42 @@ export function profileKey({ executor, adapter, bundle }: EngineInfo): string {
   return [VERSION, executor, device, bundle.hash].join('|');
 }
 
-export interface QuickOptions {
-  /** Measured although there are priors, because something is known to be wrong with what there is. */
-  readonly source?: 'measured' | 'refined';
-  /** Runs the measurement of one route; for a pause between them in which frames are answered. */
-  readonly visit?: <T>(work: () => Promise<T>) => Promise<T>;
-}
-
-/** A quick profile from the routes that can run now. Errors: those of the engine's `calibrate`, and of `visit`. */
-export async function quickProfile(link: Calibrating, info: EngineInfo, options: QuickOptions = {}): Promise<DeviceProfile> {
-  const { source, visit = (work) => work() } = options;
+/** A quick profile from the routes that can run now. Errors: those of the engine's `calibrate`. */
+export async function quickProfile(link: Calibrating, info: EngineInfo): Promise<DeviceProfile> {
   const { priors } = info;
   const { fit } = routesToMeasure(runnable(info), QUICK.stitched, 0);
   // With priors the ratios are known, and one route gives the scale: the cheapest, so that the start does not wait.
   const cheapest = [...fit].sort((a, b) => a.macs - b.macs).slice(0, 1);
   const visits: Visit[] = [];
-  for (const { id } of priors && source === undefined ? cheapest : fit) {
-    const measured = await visit(() => link.calibrate([id], QUICK.framesPerVisit));
-    visits.push(...measured.map((timing) => ({ round: 0, ...timing })));
+  for (const { id } of priors ? cheapest : fit) {
+    visits.push(...(await link.calibrate([id], QUICK.framesPerVisit)));
   }
-  return profileOf(info.routes, typicalTimings(visits), {
-    key: profileKey(info),
-    at: Date.now(),
-    source: source ?? (priors ? 'priors' : 'measured'),
-    ...(priors ? { priors } : {}),
-  });
+  return profileFrom(info, visits, priors ? 'priors' : 'measured');
+}
+
+export interface RefineOptions {
+  readonly source: 'measured' | 'refined';
+  /** Runs one visit of a route; for a pause between them in which frames are answered. */
+  readonly visit: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * A better profile while the runtime is in use, measured although there are priors, because something is known to be wrong with
+ * what there is. Errors: those of the engine's `calibrate`, and of `visit`.
+ */
+export async function refinedProfile(
+  link: Calibrating,
+  info: EngineInfo,
+  { source, visit }: RefineOptions,
+): Promise<DeviceProfile> {
+  const { fit } = routesToMeasure(runnable(info), REFINED.stitched, 0);
+  const visits: Visit[] = [];
+  for (let round = 0; round < REFINED.rounds; round++) {
+    for (const { id } of fit) {
+      visits.push(...(await visit(() => link.calibrate([id], REFINED.framesPerVisit))));
+    }
+  }
+  return profileFrom(info, visits, source);
 }
 
 /** Errors: argument-invalid (maxMs), aborted, and those of the engine's `calibrate`. */
@@ -76,15 +93,14 @@ export async function thoroughProfile(
   let done = 0;
   let visitMs = 0;
   for (let round = 0; round < rounds; round++) {
-    // To and fro, so that no route always runs after the same one.
-    for (const route of round % 2 === 0 ? routes : [...routes].reverse()) {
+    for (const route of routes) {
       if (signal?.aborted) throw new StitchError('aborted', 'Calibration was cancelled; the profile is as it was.');
       const start = performance.now();
       // The next visit must end in time, too.
       if (done > 0 && start - began + visitMs > maxMs) return finish();
       tell(onProgress, { done, total, route: route.id });
       const [timing] = await link.calibrate([route.id], framesIn(round));
-      if (timing) visits.push({ round, ...timing });
+      if (timing) visits.push(timing);
       done += framesIn(round) + 1;
       visitMs = Math.max(visitMs, performance.now() - start);
     }
@@ -93,16 +109,24 @@ export async function thoroughProfile(
 
   function finish(): DeviceProfile {
     tell(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
-    const held = new Set(plan.heldOut.map(({ id }) => id));
-    const { priors } = info;
-    return profileOf(info.routes, typicalTimings(visits), {
-      key: profileKey(info),
-      at: Date.now(),
-      source: 'measured',
-      heldOut: held,
-      ...(priors ? { priors } : {}),
-    });
+    return profileFrom(info, visits, 'measured', new Set(plan.heldOut.map(({ id }) => id)));
   }
+}
+
+function profileFrom(
+  info: EngineInfo,
+  visits: readonly Visit[],
+  source: DeviceProfile['source'],
+  heldOut?: ReadonlySet<string>,
+): DeviceProfile {
+  const { routes, priors } = info;
+  return profileOf(routes, typicalTimings(visits, fitCosts(routes, [], priors).costs), {
+    key: profileKey(info),
+    at: Date.now(),
+    source,
+    ...(heldOut ? { heldOut } : {}),
+    ...(priors ? { priors } : {}),
+  });
 }
 
 /** What is not loaded yet cannot be measured. */

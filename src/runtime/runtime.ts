@@ -9,7 +9,7 @@ import { createLatencyMonitor } from '../monitor/latency';
 import { createMonitor } from '../monitor/monitor';
 import { watchPage } from '../monitor/page';
 import type { Classification, ClassifyOptions, FrameSource, Runtime, RuntimeEvents, RuntimeOptions } from './api';
-import { profileKey, quickProfile, thoroughProfile } from './calibrate';
+import { profileKey, quickProfile, refinedProfile, thoroughProfile } from './calibrate';
 import { toEngineFrame } from './frame';
 import type { EngineHost } from './heal';
 import { createLock } from './lock';
@@ -154,7 +154,7 @@ function assemble(
       return lock.hold('measuring this device', work);
     };
     try {
-      adopt(await quickProfile(host, host.info, { source, visit }));
+      adopt(await refinedProfile(host, host.info, { source, visit }));
     } catch (error) {
       // Another measurement is running: its profile will do as well.
       if (asStitchError(error).code !== 'busy') onError(error);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { costsOf, isProfileFor, profileOf, routesToMeasure, typicalTimings } from '../../../src/control/profile';
+import { costsOf, isProfileFor, profileOf, routesToMeasure } from '../../../src/control/profile';
 import { fitCosts } from '../../../src/control/predict';
 import type { RouteInfo } from '../../../src/core/types';
 
@@ -34,35 +34,6 @@ describe('routesToMeasure', () => {
     const macs = fit.slice(2).map((route) => route.macs);
     expect(Math.max(...macs) / Math.min(...macs)).toBeGreaterThan(1.5);
     expect(routesToMeasure(ROUTES.slice(0, 2), 3, 4)).toEqual({ fit: ROUTES.slice(0, 2), heldOut: [] });
-  });
-});
-
-describe('typicalTimings', () => {
-  const ids = ['a', 'b', 'c', 'd'];
-  const cost = (route: string): number => 10 * (1 + ids.indexOf(route));
-  const visit = (round: number, route: string, slowdown: number) => ({
-    round,
-    route,
-    samplesMs: [0.98, 1.02].map((noise) => cost(route) * slowdown * noise),
-  });
-
-  test('a round on a slower device changes no ratio, whole or broken off', () => {
-    const rounds = [1, 1, 3, 1, 2].flatMap((slowdown, round) => ids.map((route) => visit(round, route, slowdown)));
-    const half = ids.slice(0, 3).map((route) => visit(5, route, 4));
-    for (const visits of [rounds, [...rounds, ...half]]) {
-      const timings = typicalTimings(visits);
-      expect(timings.map(({ route }) => route)).toEqual(ids);
-      for (const { route, medianMs } of timings) expect(medianMs / cost(route)).toBeCloseTo(timings[0]!.medianMs / 10, 1);
-    }
-  });
-
-  test('one round is taken as it is, and a route without a frame is left out', () => {
-    const timings = typicalTimings([visit(0, 'a', 2), visit(0, 'b', 2), { round: 0, route: 'c', samplesMs: [] }]);
-    expect(timings).toEqual([
-      { route: 'a', medianMs: 20 },
-      { route: 'b', medianMs: 40 },
-    ]);
-    expect(typicalTimings([])).toEqual([]);
   });
 });
 
