@@ -28,8 +28,8 @@ export function typicalTimings(visits: readonly Visit[], guess: ReadonlyMap<stri
   const logs = all.map(({ samplesMs }) => samplesMs.map(Math.log));
   const middle = logs.map(median);
   const index = all.map(({ route }) => routes.indexOf(route));
-  // The times of two routes say as much of those routes as of the device.
-  const half = routes.length < 3 ? 0 : Math.min(HALF_WINDOW, Math.floor(routes.length / 2));
+  // The times of two routes, or of one round, say as much of the routes as of the device: then they are taken as they are.
+  const half = routes.length < 3 || all.length < 2 * routes.length ? 0 : Math.min(HALF_WINDOW, Math.floor(routes.length / 2));
   let own = routes.map((route) => Math.log(guess.get(route) ?? NaN));
   if (half === 0 || !own.every(Number.isFinite)) own = ownParts(middle.map(() => 0));
   let pace = middle.map(() => 0);

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { PriorsSpec } from '../../bundle/manifest';
 import { validateManifest } from '../../bundle/validate';
+import type { Visit } from '../../control/typical';
 import { StitchError } from '../../core/errors';
 import { quantileSorted } from '../../core/stats';
 import { toRouteInfo } from '../../model/describe';
@@ -12,7 +13,7 @@ import type { Io } from './commands';
 import { mega, textTable } from './inspect';
 import { manifestText } from './manifest-text';
 import { throwIfStopped, writeWhole } from './partial';
-import { planProfile, reportOf, visits, withPriors, type ProfilePlan, type ProfileReport } from './profile';
+import { planProfile, reportOf, withPriors, type ProfilePlan, type ProfileReport } from './profile';
 import { readManifest } from './read-bundle';
 
 export interface ProfileArguments {
@@ -34,8 +35,8 @@ export async function profile(folder: string, args: ProfileArguments, io: Io): P
     few: args.predictOnly,
     ...(args.routes === undefined ? {} : { named: args.routes }),
   });
-  const { engine, samples } = await measure(path, plan, args, io);
-  const report = reportOf(manifest.routes.map(toRouteInfo), plan, samples);
+  const { engine, visits } = await measure(path, plan, args, io);
+  const report = reportOf(manifest.routes.map(toRouteInfo), plan, visits);
   const priors = withPriors(manifest.priors, priorsOf(engine, report, args.rounds * args.frames));
   if (args.write) {
     const text = manifestText({ ...document, priors });
@@ -68,16 +69,16 @@ async function measure(path: string, { fit, heldOut }: ProfilePlan, args: Profil
   try {
     page = await openPage(executable, host.url, (phase, share) => progress.update(phase, share));
     const engine = valueOf(await page.load({ manifest: 'bundle/manifest.json', backend }));
-    const samples = new Map<string, number[]>();
+    const visits: Visit[] = [];
     const routes = [...fit, ...heldOut];
     for (let round = 0; round < rounds; round += 1) {
-      for (const [index, { id }] of visits(routes, round).entries()) {
+      for (const [index, { id }] of routes.entries()) {
         throwIfStopped(signal);
         progress.update('measuring', (round + index / routes.length) / rounds);
-        samples.set(id, [...(samples.get(id) ?? []), ...valueOf(await page.time(id, frames))]);
+        visits.push({ route: id, samplesMs: valueOf(await page.time(id, frames)) });
       }
     }
-    return { engine, samples };
+    return { engine, visits };
   } catch (error) {
     throwIfStopped(signal); // closing the browser under a call makes it fail in several ways
     if (error instanceof StitchError || error instanceof ToolError) throw error;

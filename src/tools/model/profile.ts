@@ -2,6 +2,8 @@
 import type { Manifest, PriorsSpec } from '../../bundle/manifest';
 import { fitCosts, relativeErrors } from '../../control/predict';
 import { routesToMeasure } from '../../control/profile';
+import { typicalTimings } from '../../control/typical';
+import type { Visit } from '../../control/typical';
 import { quantileSorted } from '../../core/stats';
 import type { RouteInfo } from '../../core/types';
 import { paretoFront } from './pareto';
@@ -21,9 +23,9 @@ export interface ProfiledRoute {
   readonly id: string;
   readonly macs: number;
   readonly top1?: number;
-  /** Median of the frames; absent where the route was not run. */
+  /** At the pace that the machine had most of the time; absent where the route was not run. */
   readonly medianMs?: number;
-  /** Between the quartiles. */
+  /** Between the quartiles of the frames as they were. */
   readonly spreadMs?: number;
   /** By the predictor, which saw the routes of role `fit` only. */
   readonly predictedMs: number;
@@ -66,33 +68,20 @@ function wantedRoutes(routes: Manifest['routes'], named: readonly string[] | und
   return front.size > 0 ? routes.filter(({ id }) => front.has(id)) : routes;
 }
 
-/**
- * The order of each round: every route once, so that a machine that is slower for a second is so for all of them, starting
- * elsewhere every time and every other time backwards, so that no route always runs after the same one.
- */
-export function visits<T>(routes: readonly T[], round: number): readonly T[] {
-  const at = round % Math.max(1, routes.length);
-  const turned = [...routes.slice(at), ...routes.slice(0, at)];
-  return round % 2 === 0 ? turned : turned.reverse();
-}
-
-/** `samples`: ms of each frame by route id; at least one for every route of `fit` and `heldOut`. */
+/** `visits`: in the order of time, in rounds over the routes; at least one for every route of `fit` and `heldOut`. */
 export function reportOf(
   all: readonly RouteInfo[],
   { wanted, fit, heldOut }: ProfilePlan,
-  samples: ReadonlyMap<string, readonly number[]>,
+  visits: readonly Visit[],
 ): ProfileReport {
+  const typical = typicalTimings(visits, fitCosts(all, []).costs);
   const measured = new Map(
-    [...fit, ...heldOut].map(({ id }) => {
-      const sorted = [...(samples.get(id) ?? [])].sort((a, b) => a - b);
-      return [
-        id,
-        { medianMs: quantileSorted(sorted, 0.5), spreadMs: quantileSorted(sorted, 0.75) - quantileSorted(sorted, 0.25) },
-      ];
+    typical.map(({ route, medianMs }) => {
+      const sorted = visits.flatMap((one) => (one.route === route ? one.samplesMs : [])).sort((a, b) => a - b);
+      return [route, { medianMs, spreadMs: quantileSorted(sorted, 0.75) - quantileSorted(sorted, 0.25) }];
     }),
   );
-  const timings = (routes: readonly RouteInfo[]) =>
-    routes.map(({ id }) => ({ route: id, medianMs: measured.get(id)!.medianMs }));
+  const timings = (routes: readonly RouteInfo[]) => typical.filter((one) => routes.some(({ id }) => id === one.route));
   const { costs } = fitCosts(all, timings(fit));
   const errors = new Map(relativeErrors(costs, timings([...fit, ...heldOut])).map(({ route, error }) => [route, error]));
   const held = heldOut.map(({ id }) => Math.abs(errors.get(id)!)).sort((a, b) => a - b);

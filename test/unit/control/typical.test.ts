@@ -54,6 +54,11 @@ describe('typicalTimings', () => {
     expect(ratioError(typicalTimings(visits(3, () => 1), new Map()))).toBeLessThan(0.05); // prettier-ignore
   });
 
+  test('one round is taken as it is, however wrong the guess', () => {
+    const wrong = new Map(IDS.map((id, at) => [id, 100 - at]));
+    expect(ratioError(typicalTimings(visits(1, () => 1), wrong))).toBeLessThan(0.01); // prettier-ignore
+  });
+
   test('two routes are taken as they are; a route without a frame is left out', () => {
     const timings = typicalTimings([visit('a', 2), visit('b', 2), { route: 'c', samplesMs: [] }], GUESS);
     expect(timings.map(({ route }) => route)).toEqual(['a', 'b']);
