@@ -1,5 +1,6 @@
 /** What `npm run bench` prints: a row a route, and below it what concerns all of them. */
-import type { EngineStats, RoutePath, Timing } from '../../src/index';
+import { typicalTimings } from '../../src/control/typical';
+import type { EngineStats, RouteInfo, RoutePath, Timing } from '../../src/index';
 import { linearFit, markdownTable, median, quantile } from './lib/figures';
 import { machineClass } from './lib/machine';
 import type { Memory } from './lib/memory';
@@ -47,15 +48,31 @@ function routeRow({ route, switched, steady }: RouteSamples, after: EngineStats)
   };
 }
 
-/** How much of the differences between routes MACs and blocks explain; undefined with too few routes to say. */
-export function explained(samples: readonly RouteSamples[], timeOf: (steady: readonly Timing[]) => number): string | undefined {
-  const y = samples.map(({ steady }) => timeOf(steady));
-  if (samples.length < 4 || !y.every(Number.isFinite)) return undefined;
-  const gmacs = samples.map(({ route }) => route.macs / 1e9);
-  const blocks = samples.map(({ route }) => blocksOf(route.path));
+/** How much of the differences between routes' times MACs and blocks explain; undefined with too few routes to say. */
+export function explained(routes: readonly RouteInfo[], timeOf: (route: RouteInfo) => number): string | undefined {
+  const y = routes.map(timeOf);
+  if (routes.length < 4 || !y.every(Number.isFinite)) return undefined;
+  const gmacs = routes.map(({ macs }) => macs / 1e9);
+  const blocks = routes.map(({ path }) => blocksOf(path));
   const { r2, coefficients } = linearFit(y, [gmacs, blocks]);
   const [constant = 0, perGmac = 0, perBlock = 0] = coefficients.map((value) => Number(value.toPrecision(3)));
-  return `R² ${r2.toFixed(4)} over ${samples.length} routes: ${constant} ms + ${perGmac} ms a GMAC + ${perBlock} ms a block`;
+  return `R² ${r2.toFixed(4)} over ${routes.length} routes: ${constant} ms + ${perGmac} ms a GMAC + ${perBlock} ms a block`;
+}
+
+/** The same of the medians, and of times at one pace of the machine: what other programs took meanwhile is no route's cost. */
+function explainedLines(what: string, { samples, visits }: Rounds, timesOf: (steady: readonly Timing[]) => number[]): string[] {
+  const routes = samples.map(({ route }) => route);
+  const plain = new Map(samples.map(({ route, steady }) => [route.id, median(timesOf(steady))]));
+  const typical = typicalTimings(
+    visits.map(({ route, steady }) => ({ route, samplesMs: timesOf(steady) })),
+    new Map(routes.map(({ id, macs }) => [id, macs])),
+  );
+  const paced = new Map(typical.map(({ route, medianMs }) => [route, medianMs]));
+  const line = (times: ReadonlyMap<string, number>, words: string): string[] => {
+    const said = explained(routes, ({ id }) => times.get(id) ?? Number.NaN);
+    return said === undefined ? [] : [`${what} by MACs and blocks${words}: ${said}`];
+  };
+  return [...line(plain, ''), ...line(paced, ', at one pace of the machine')];
 }
 
 function throughputRow(one: Throughput): Record<string, string> {
@@ -88,14 +105,12 @@ export function report(answer: BenchAnswer, title: string, { size, rounds, frame
   const ratio = median(samples.map((s) => median(totals(s.switched)) / median(totals(s.steady))));
   const all = samples.flatMap((s) => [...s.steady, ...s.switched]);
   const encode = all.map((t) => t.encodeMs);
-  const byTotal = explained(samples, (steady) => median(totals(steady)));
-  const byGpu = explained(samples, (steady) => median(gpuTimes(steady)));
   const lines = [
     `load ${answer.readyMs.toFixed(0)} ms, first answer ${answer.firstAnswerMs.toFixed(0)} ms, every route ${answer.allMs.toFixed(0)} ms (local server)`,
     stallText(answer.stalls),
     `encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`,
-    ...(byTotal === undefined ? [] : [`latency by MACs and blocks: ${byTotal}`]),
-    ...(byGpu === undefined ? [] : [`GPU time by MACs and blocks: ${byGpu}`]),
+    ...explainedLines('latency', answer, totals),
+    ...explainedLines('GPU time', answer, gpuTimes),
     `first frame after a switch / median of its route: median over routes ${ratio.toFixed(3)}`,
     `created over ${ran} frames: ${after.pipelines - before.pipelines} pipelines, ${after.buffers - before.buffers} buffers, ${after.bindGroups - before.bindGroups} bind groups; submits a frame ${((after.submits - before.submits) / ran).toFixed(2)}`,
     `pipelines ${after.pipelines}, bind groups ${after.bindGroups}, buffers ${after.buffers}; weights ${(after.weightBytes / 1e6).toFixed(2)} MB (tfjs ${after.tf.backend}: ${after.tf.numTensors} tensors, ${(after.tf.numBytes / 1e6).toFixed(2)} MB)`,

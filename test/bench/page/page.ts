@@ -43,6 +43,8 @@ export interface RouteSamples {
 
 export interface Rounds {
   readonly samples: RouteSamples[];
+  /** The steady frames again, visit by visit in the order of time. */
+  readonly visits: readonly { readonly route: string; readonly steady: readonly Timing[] }[];
   readonly before: EngineStats;
   readonly after: EngineStats;
 }
@@ -82,19 +84,23 @@ let frame: PixelFrame;
     const available = runtime.routes.filter((route) => route.available);
     const samples = available.map((route): RouteSamples => ({ route, switched: [], steady: [] }));
     for (const { route } of samples) await whenFree(() => runtime.classify(frame, { route: route.id }));
+    const visits: { route: string; steady: Timing[] }[] = [];
     const before = await runtime.stats();
     for (let round = 0; round < rounds; round++) {
       for (let i = 0; i < samples.length; i++) {
         // Neighbours change from round to round, so that no route always follows the same one.
         const at = samples[(i * strideOf(round, samples.length) + round) % samples.length];
         if (at === undefined) continue;
+        const steady: Timing[] = [];
         for (let f = 0; f < frames; f++) {
           const { timing } = await whenFree(() => runtime.classify(frame, { route: at.route.id }));
-          (f === 0 ? at.switched : at.steady).push(timing);
+          (f === 0 ? at.switched : steady).push(timing);
         }
+        at.steady.push(...steady);
+        visits.push({ route: at.route.id, steady });
       }
     }
-    return { samples, before, after: await runtime.stats() };
+    return { samples, visits, before, after: await runtime.stats() };
   },
   throughput(pictures, rounds) {
     const byCost = runtime.routes.filter(({ available }) => available).toSorted((a, b) => a.macs - b.macs);
