@@ -22,7 +22,7 @@ export interface CheckedRoute {
 }
 
 /**
- * Checks these rows of the vectors. Every forward pass is a step of its own, so that frames may come between. `framePath`: also
+ * Checks these rows of the vectors. Frames may come between two forward passes, and in the middle of one where there is a `pause`. `framePath`: also
  * whether a frame's way (upload, resize, top-k) brings the same, which is one for all routes.
  */
 export async function checkRoutes(
@@ -60,8 +60,16 @@ export function reportOf(executor: Executor, tolerance: number, routes: readonly
   return { executor: executor.kind, tolerance, routes, passed: routes.every((r) => r.maxAbsError <= tolerance) };
 }
 
-function logitsOf(executor: Executor, route: string, pixels: Float32Array, { step, pause }: CheckTurns): Promise<Float32Array> {
-  if (pause && executor.logitsInPieces) return executor.logitsInPieces(route, pixels, pause);
+async function logitsOf(
+  executor: Executor,
+  route: string,
+  pixels: Float32Array,
+  { step, pause }: CheckTurns,
+): Promise<Float32Array> {
+  if (pause) {
+    await pause();
+    return executor.logitsInPieces(route, pixels, pause);
+  }
   return step(() => executor.logits(route, pixels));
 }
 

@@ -28,8 +28,8 @@ export interface Executor {
   prepare(routes: readonly RouteSpec[]): Promise<void>;
   /** Logits [classes] of normalised pixels [3, size, size]; for checks and tests. */
   logits(route: string, pixels: Float32Array): Promise<Float32Array>;
-  /** As `logits`, in pieces: frames may run in a pause. Absent where a frame would use the same activations. */
-  logitsInPieces?(route: string, pixels: Float32Array, pause: Pause): Promise<Float32Array>;
+  /** As `logits`, in pieces: frames may run in a pause. One such call at a time. Errors: those of `pause` too. */
+  logitsInPieces(route: string, pixels: Float32Array, pause: Pause): Promise<Float32Array>;
   /** Best `TOP_K` (core/topk.ts) classes of one frame. The caller closes the frame. Answers come in the order of the calls. */
   run(route: string, frame: EngineFrame): Promise<RunResult>;
   /** Pictures that `runBatch` takes at most; 1 where many together are no faster than one by one. */

@@ -14,6 +14,7 @@ import { type Batch, createBatch } from './batch';
 import { createVitFamily, linearSizes, type VitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { createPipelineCache, newCounters } from './kernel';
+import { createPieces } from './pieces';
 import { createPlanner, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
@@ -71,6 +72,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),
   );
+  const pieces = createPieces(device, queue, planner.activations, counters);
   const plans = new Map<string, Plan>();
   let disposed = false;
   let frames = 0;
@@ -111,6 +113,10 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
       route,
     });
   };
+  const setPatches = (pixels: Float32Array): void =>
+    device.queue.writeBuffer(planner.activation('@patches'), 0, toPatches(pixels, manifest.input.size, family.patch));
+  const copyLogits = (encoder: GPUCommandEncoder): void => encoder.copyBufferToBuffer(logits, 0, logitsBack, 0, logits.size);
+  const readLogits = async (): Promise<Float32Array> => new Float32Array(await queue.read(logitsBack), 0, manifest.classes); // [⌈classes⌉] -> [classes]
   const prepared = (): { readonly upload: FrameInput['upload']; readonly ends: Answers } => {
     if (input === undefined || answers === undefined) throw new StitchError('route-unknown', 'prepare() has not run.');
     return { upload: input.upload, ends: answers };
@@ -143,14 +149,20 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     },
     async logits(route, pixels) {
       const plan = planOf(route);
-      device.queue.writeBuffer(planner.activation('@patches'), 0, toPatches(pixels, manifest.input.size, family.patch));
+      setPatches(pixels);
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       queue.encode(pass, plan.dispatches);
       pass.end();
-      encoder.copyBufferToBuffer(logits, 0, logitsBack, 0, logits.size);
+      copyLogits(encoder);
       queue.submit(encoder);
-      return new Float32Array(await queue.read(logitsBack), 0, manifest.classes);
+      return readLogits();
+    },
+    async logitsInPieces(route, pixels, pause) {
+      const plan = planOf(route);
+      setPatches(pixels);
+      await pieces.run(plan.dispatches, pause, copyLogits);
+      return readLogits();
     },
     async run(route, frame: EngineFrame): Promise<RunResult> {
       const start = performance.now();
@@ -190,6 +202,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
       const top = ends.parse(bytes, 0, route);
       const gpuMs = stamps ? gpuTime(bytes) : undefined;
       const totalMs = performance.now() - start;
+      pieces.frame(totalMs - queuedMs);
       return {
         top,
         timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }), ...(queuedMs > 0 ? { queuedMs } : {}) },

@@ -17,6 +17,8 @@ export interface Planner {
   /** Builds, or hands out, the plan of a route whose units are loaded. Errors: shader, unsupported, bundle-invalid. */
   plan(route: RouteSpec): Promise<Plan>;
   activation(name: string): GPUBuffer;
+  /** All of them. */
+  readonly activations: readonly GPUBuffer[];
   dispose(): void;
 }
 
@@ -65,6 +67,7 @@ export function createPlanner(
 
   return {
     activation,
+    activations: [...activations.values()],
     async plan(route) {
       const parts: Promise<Dispatch[]>[] = [];
       let stitches = 0;

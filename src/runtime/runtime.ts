@@ -242,7 +242,8 @@ function assemble(
         duty: () => steering.duty,
         readyAt: () => steering.readyAt,
         overlapAfter: () =>
-          mayOverlap && host.framesInFlight > 1 && steering.duty >= 1
+          // Frames that overlap leave no gap, and what is loading needs some.
+          mayOverlap && host.framesInFlight > 1 && steering.duty >= 1 && !loading.active
             ? overlap.after(steering.route, steering.status.targetMs)
             : Infinity,
       });

@@ -53,7 +53,7 @@ describe('reference executor', () => {
     const { frame, pixels } = sampleFrame();
     const whole = await executor.logits('b', pixels);
     let pauses = 0;
-    const pieces = await executor.logitsInPieces?.('b', pixels, async () => {
+    const pieces = await executor.logitsInPieces('b', pixels, async () => {
       pauses += 1;
       await executor.run('a', frame);
     });
@@ -66,7 +66,7 @@ describe('reference executor', () => {
     const { pixels } = sampleFrame();
     const before = executor.stats();
     const stop = () => Promise.reject(new Error('stop'));
-    await expect(executor.logitsInPieces?.('b', pixels, stop)).rejects.toThrow('stop');
+    await expect(executor.logitsInPieces('b', pixels, stop)).rejects.toThrow('stop');
     expect(executor.stats()).toEqual(before);
   });
 
