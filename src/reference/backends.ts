@@ -1,6 +1,7 @@
 /** Starts the tfjs backends of the reference executor; each is its own chunk, fetched only when it is chosen. */
 import * as tf from '@tensorflow/tfjs-core';
 import { StitchError } from '../core/errors';
+import { registerSimd } from './simd/register';
 
 export type ReferenceBackend = 'wasm' | 'cpu';
 
@@ -18,7 +19,7 @@ export async function startBackend(kind: ReferenceBackend): Promise<void> {
     // tfjs refuses a second setWasmPaths after a failed start, so a known backend is not located again.
     if (!tf.findBackendFactory(kind)) await load(kind);
     if (await tf.setBackend(kind)) {
-      if (kind === 'wasm') await (await import('./simd/register')).registerSimd();
+      if (kind === 'wasm') await registerSimd();
       return;
     }
   } catch (error) {
