@@ -2,6 +2,7 @@
 import { isSoftwareAdapter } from '../core/adapter';
 import { StitchError } from '../core/errors';
 import type { AdapterSummary } from '../engine/api';
+import type { Halves } from './kernels/gemm/gemm';
 
 /** What kernels may use on a device beyond registers and plain WGSL. */
 export interface Specials {
@@ -9,13 +10,13 @@ export interface Specials {
   readonly tiles: boolean;
   /** Registers without end: they are the memory of a processor. */
   readonly manyRows: boolean;
-  readonly shaderF16: boolean;
+  readonly halves: Halves;
   readonly subgroups: boolean;
 }
 
-const PLAIN: Specials = { tiles: false, manyRows: false, shaderF16: false, subgroups: false };
+const PLAIN: Specials = { tiles: false, manyRows: false, halves: 'unpacked', subgroups: false };
 /** On a software adapter tiles are several times slower, and the features are not worth their compilation. */
-const SOFTWARE: Specials = { ...PLAIN, manyRows: true };
+const SOFTWARE: Specials = { ...PLAIN, manyRows: true, halves: 'shifted' };
 
 export interface GpuHandle {
   readonly device: GPUDevice;
@@ -53,12 +54,12 @@ export async function requestDevice(plain = false): Promise<GpuHandle> {
   }
   const { adapter, summary } = probe;
   const { features, limits } = adapter;
-  const special = { shaderF16: features.has('shader-f16'), subgroups: features.has('subgroups') };
-  const hardware: Specials = plain ? PLAIN : { tiles: true, manyRows: false, ...special };
-  const specials = summary.software ? SOFTWARE : hardware;
+  const halves = features.has('shader-f16') ? 'native' : 'unpacked';
+  const hardware: Specials = { tiles: true, manyRows: false, halves, subgroups: features.has('subgroups') };
+  const specials = summary.software ? SOFTWARE : plain ? PLAIN : hardware;
   const requiredFeatures: GPUFeatureName[] = [
     ...(summary.timestamps ? (['timestamp-query'] as const) : []),
-    ...(specials.shaderF16 ? (['shader-f16'] as const) : []),
+    ...(specials.halves === 'native' ? (['shader-f16'] as const) : []),
     ...(specials.subgroups ? (['subgroups'] as const) : []),
   ];
   try {

@@ -65,7 +65,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
       formatOf: (matrix) => weights.format(matrix),
       tilingOf: (size) => tilingFor(tuning, size, specials),
       queriesOf: (tokens) => queriesFor(tokens, specials),
-      shaderF16: specials.shaderF16,
+      halves: specials.halves,
       images,
     });
   const family = familyOf(1);

@@ -35,24 +35,28 @@ export type Tuning = ReadonlyMap<string, Tiling>;
 export function candidatesFor({ m }: Size, { tiles, manyRows, subgroups }: Specials): readonly Tiling[] {
   // The head has one row, the class token.
   if (m === 1) return subgroups ? ['direct1', 'split'] : ['direct1'];
-  if (manyRows) return [...new Set([fewestProducts(m), 'direct8', 'direct4'] as const)];
+  if (manyRows) return [...new Set([leastWork(m), 'direct8', 'direct4'] as const)];
   return tiles ? ['direct4', 'direct2', 'direct8', 'tiled32', 'tiled64'] : ['direct4', 'direct2', 'direct8'];
 }
 
-/** What it costs to unpack the eight weights that an invocation's rows share, in rows; fitted to times on SwiftShader. */
-const UNPACKING_ROWS = 5.6;
 /** Below this many rows there is little to win, and wide kernels take long to compile. */
 const FEW = 50;
-const MANY_ROWS = ['direct4', 'direct8', 'direct11', 'direct12', 'direct13', 'direct14', 'direct15', 'direct16'] as const;
+const WIDE = ['wide8', 'wide10', 'wide11', 'wide12', 'wide13', 'wide14', 'wide15', 'wide16'] as const;
+/**
+ * What reading a row of x, and unpacking a panel of W, cost beside the products of one row and one panel; fitted to times on
+ * SwiftShader.
+ */
+const READING = 2;
+const UNPACKING = 12;
 
-/** Where an invocation can have any number of rows: those that unpack seldom and compute few rows beyond the last one. */
-function fewestProducts(m: number): (typeof MANY_ROWS)[number] {
+/** Where an invocation can have any number of rows: those that read seldom and compute few rows beyond the last one. */
+function leastWork(m: number): Tiling {
   if (m < FEW) return 'direct4';
   const cost = (tiling: Tiling) => {
-    const { rows } = TILINGS[tiling];
-    return Math.ceil(m / rows) * (rows + UNPACKING_ROWS);
+    const { rows, panels } = TILINGS[tiling];
+    return (Math.ceil(m / rows) * (rows * READING + panels * UNPACKING + rows * panels)) / panels;
   };
-  return MANY_ROWS.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+  return WIDE.reduce((a, b) => (cost(b) < cost(a) ? b : a));
 }
 
 /**
@@ -156,8 +160,8 @@ async function measureAll(
     out: buffer(most(({ m, n }) => m * wide(n) * 4)),
   };
   const prepare = async (size: Size, tiling: Tiling): Promise<Tried> => {
-    const { shaderF16 } = specials;
-    const shape: GemmShape = { ...size, tiling, shaderF16, weights: 'f16', epilogue: 'plain', stats: false };
+    const { halves } = specials;
+    const shape: GemmShape = { ...size, tiling, halves, weights: 'f16', epilogue: 'plain', stats: false };
     const pipeline = await pipelines.get(gemmKernel(shape));
     const resources = gemmBindings(shape).map((name) => ({ buffer: buffers[name]! }));
     const bindGroup = bind(device, newCounters(), pipeline, resources);

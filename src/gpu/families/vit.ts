@@ -14,6 +14,7 @@ import {
   gemmKernel,
   type GemmShape,
   gemmWorkgroups,
+  type Halves,
   PANEL_COLUMNS,
   type Tiling,
   type WeightFormat,
@@ -59,17 +60,13 @@ export interface VitKernels {
   readonly tilingOf: (size: Size) => Tiling;
   /** Query rows of one invocation of the attention. */
   readonly queriesOf: (tokens: number) => number;
-  /** The device has that feature. */
-  readonly shaderF16: boolean;
+  readonly halves: Halves;
   /** How many go through each dispatch, their tokens one below the other. */
   readonly images: number;
 }
 
 /** Embed, block, head and stitch are asked for only when their unit is loaded. */
-export function createVitFamily(
-  manifest: Manifest,
-  { formatOf, tilingOf, queriesOf, shaderF16, images }: VitKernels,
-): VitFamily {
+export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, queriesOf, halves, images }: VitKernels): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
@@ -104,12 +101,12 @@ export function createVitFamily(
 
   /** `linear`: the tensor prefix of weight and bias; `names`: what else the shape binds. */
   const gemm = (
-    part: Omit<GemmShape, 'weights' | 'tiling' | 'shaderF16'>,
+    part: Omit<GemmShape, 'weights' | 'tiling' | 'halves'>,
     linear: string,
     names: Record<string, string>,
   ): Step => {
     const w = `${linear}.weight`;
-    const shape = { ...part, weights: formatOf(w), tiling: tilingOf(part), shaderF16 };
+    const shape = { ...part, weights: formatOf(w), tiling: tilingOf(part), halves };
     const all: Record<string, string> = { ...names, w, scale: scaleName(w), bias: `${linear}.bias` };
     return {
       kernel: gemmKernel(shape),

@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clear, createStore, entries } from 'idb-keyval';
 import { openKept } from '../../../src/core/kept';
+import type { Specials } from '../../../src/gpu/device';
 import { createGpuExecutor, type GpuExecutor } from '../../../src/gpu/executor';
 import { linearSizes } from '../../../src/gpu/families/vit';
 import { candidatesFor, tilingFor, tune } from '../../../src/gpu/tune';
@@ -10,8 +11,8 @@ import { fill, type Fixture, openFixture } from '../../support/fixtures';
 import { pretendHardware } from '../../support/gpu';
 
 const table = createStore('running-stitch', 'shards');
-const PLAIN = { tiles: false, manyRows: false, shaderF16: false, subgroups: false };
-const ALL = { tiles: true, manyRows: false, shaderF16: true, subgroups: true };
+const PLAIN: Specials = { tiles: false, manyRows: false, halves: 'unpacked', subgroups: false };
+const ALL: Specials = { tiles: true, manyRows: false, halves: 'native', subgroups: true };
 const keyOf = ({ m, k, n }: { m: number; k: number; n: number }) => `${m}x${k}x${n}`;
 const keptTunings = async () =>
   (await entries<string, Record<string, string>>(table)).filter(([key]) => key.startsWith('tuning:'));
@@ -51,7 +52,7 @@ describe('tuning', () => {
     expect(Object.keys(tilings).length).toBeGreaterThan(0);
     expect(linearSizes(fixture.manifest).map(keyOf)).toEqual(expect.arrayContaining(Object.keys(tilings)));
     // A software adapter is not even asked for more.
-    expect(Object.values(tilings).filter((tiling) => !tiling.startsWith('direct'))).toEqual([]);
+    expect(Object.values(tilings).filter((tiling) => !/^direct|^wide/.test(tiling))).toEqual([]);
     gpu.dispose();
 
     const { compiled, stop } = watchPipelines();
@@ -141,9 +142,9 @@ describe('tuning', () => {
 
   it.each([
     [5, 'direct4'],
-    [50, 'direct13'],
-    [65, 'direct13'],
-    [197, 'direct16'],
+    [50, 'wide13'],
+    [65, 'wide13'],
+    [197, 'wide16'],
   ])('where registers are memory, %i rows are shared out with few beyond the last', (m, tiling) => {
     expect(tilingFor(new Map(), { m, k: 192, n: 576 }, { ...PLAIN, manyRows: true })).toBe(tiling);
   });

@@ -9,12 +9,14 @@ describe('gemmKernel', () => {
     const shapes: GemmShape[] = [
       SHAPE,
       { ...SHAPE, tiling: 'direct8' },
+      { ...SHAPE, tiling: 'wide8' },
       { ...SHAPE, tiling: 'tiled32' },
       { ...SHAPE, tiling: 'tiled64' },
       { ...SHAPE, tiling: 'split' },
       { ...SHAPE, weights: 'int8' },
-      { ...SHAPE, shaderF16: true },
-      { ...SHAPE, shaderF16: true, weights: 'int8' },
+      { ...SHAPE, halves: 'native' },
+      { ...SHAPE, halves: 'shifted' },
+      { ...SHAPE, halves: 'native', weights: 'int8' },
       { ...SHAPE, stats: true },
       { ...SHAPE, epilogue: 'gelu' },
       { ...SHAPE, layerNorm: { eps: 1e-6 } },
@@ -26,7 +28,7 @@ describe('gemmKernel', () => {
   });
 
   it.each(['direct4', 'tiled32', 'split'] as const)('unpacks nothing where half floats are native: %s', (tiling) => {
-    const { wgsl } = gemmKernel({ ...SHAPE, tiling, layerNorm: { eps: 1e-6 }, shaderF16: true });
+    const { wgsl } = gemmKernel({ ...SHAPE, tiling, layerNorm: { eps: 1e-6 }, halves: 'native' });
     expect(wgsl).toMatch(/^enable f16;/);
     expect(wgsl).not.toContain('unpack2x16float');
     expect(wgsl).toContain('w: array<half4>');
@@ -41,6 +43,7 @@ describe('gemmWorkgroups', () => {
   it.each([
     ['direct4', Math.ceil((17 * 25) / 64)],
     ['direct8', Math.ceil((9 * 25) / 64)],
+    ['wide8', Math.ceil((9 * 13) / 64)],
     ['tiled32', 3 * 4],
     ['tiled64', 2 * 4],
   ] as const satisfies readonly (readonly [Tiling, number])[])('%s covers 65 rows of 25 panels', (tiling, count) => {

@@ -84,7 +84,7 @@ function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number
     formatOf: () => (int8 ? 'int8' : 'f16'),
     tilingOf: () => 'direct4',
     queriesOf: () => 1,
-    shaderF16: false,
+    halves: 'unpacked',
     images: 1,
   });
   const sum = (list: Iterable<number>) => [...list].reduce((total, bytes) => total + bytes, 0);

@@ -22,7 +22,16 @@ import { gemmKey, type GemmShape, TILINGS } from './shape';
 import { splitMain } from './split';
 import { tiledMain } from './tiled';
 
-export { gemmBindings, type GemmShape, gemmWorkgroups, PANEL_COLUMNS, type Tiling, TILINGS, type WeightFormat } from './shape';
+export {
+  gemmBindings,
+  type GemmShape,
+  gemmWorkgroups,
+  type Halves,
+  PANEL_COLUMNS,
+  type Tiling,
+  TILINGS,
+  type WeightFormat,
+} from './shape';
 
 const MAIN = { direct: directMain, tiled: tiledMain, split: splitMain };
 

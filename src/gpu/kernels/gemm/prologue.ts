@@ -1,6 +1,6 @@
 /** What all GEMM variants read alike: declarations, packed weights, LayerNorm. */
 import { unroll } from '../../kernel';
-import { type GemmShape, gemmBindings, PANEL_COLUMNS, panelsOf, TILINGS } from './shape';
+import { type GemmShape, gemmBindings, type Halves, PANEL_COLUMNS, panelsOf, TILINGS } from './shape';
 
 const DECLARE: Record<string, string> = {
   x: 'var<storage, read> x: array<vec4f>;',
@@ -15,27 +15,45 @@ const DECLARE: Record<string, string> = {
   stats: 'var<storage, read_write> stats: array<vec2f>;',
 };
 
-/** The same eight bytes either way: four half floats. */
-const UNPACKED_HALVES = /* wgsl */ `
+/** The same eight bytes every way: four half floats. */
+const HALVES: Record<Halves, string> = {
+  unpacked: /* wgsl */ `
 alias half4 = vec2u;
-fn halves(v: half4) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }`;
-const NATIVE_HALVES = /* wgsl */ `
+fn halves(v: half4) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }`,
+  native: /* wgsl */ `
 alias half4 = vec4<f16>;
-fn halves(v: half4) -> vec4f { return vec4f(v); }`;
+fn halves(v: half4) -> vec4f { return vec4f(v); }`,
+  // Sign, exponent and fraction at their places in f32, where the exponent counts from 112 further below.
+  shifted: /* wgsl */ `
+alias half4 = vec2u;
+fn halves(v: half4) -> vec4f {
+  let bits = vec4i(bitcast<vec2i>(v << vec2u(16u)), bitcast<vec2i>(v)).xzyw >> vec4u(3u);
+  return bitcast<vec4f>(bits & vec4i(-1879056384)) * 5192296858534827628530496329220096.0;
+}`,
+};
 
 /** Sign-extends four bytes. By shifts, because unpack4xI8 is a language feature that not every browser has. */
 const BYTES = /* wgsl */ `
 fn bytes(v: u32) -> vec4f { return vec4f((vec4i(bitcast<i32>(v)) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)); }`;
 
-/** Per form of the weights: the element type of W, and code that makes `lo` and `hi` of the panel row at index `at`. */
-function weightsCode({ weights, shaderF16 }: GemmShape): { readonly type: string; load(at: string): string } {
+/** Per form of the weights: the element type of W, and code that makes `lo` and `hi` of the panel row at index `at`, with names that end with `of`. */
+function weightsCode({ weights, halves }: GemmShape): { readonly type: string; load(at: string, of: string): string } {
   if (weights === 'int8') {
-    return { type: 'vec2u', load: (at) => `let p = w[${at}]; let lo = bytes(p.x); let hi = bytes(p.y);` };
+    return {
+      type: 'vec2u',
+      load: (at, of) => `let p${of} = w[${at}]; let lo${of} = bytes(p${of}.x); let hi${of} = bytes(p${of}.y);`,
+    };
   }
-  if (shaderF16) {
-    return { type: 'half4', load: (at) => `let p = 2u * (${at}); let lo = halves(w[p]); let hi = halves(w[p + 1u]);` };
+  if (halves === 'native') {
+    return {
+      type: 'half4',
+      load: (at, of) => `let p${of} = 2u * (${at}); let lo${of} = halves(w[p${of}]); let hi${of} = halves(w[p${of} + 1u]);`,
+    };
   }
-  return { type: 'vec4u', load: (at) => `let p = w[${at}]; let lo = halves(p.xy); let hi = halves(p.zw);` };
+  return {
+    type: 'vec4u',
+    load: (at, of) => `let p${of} = w[${at}]; let lo${of} = halves(p${of}.xy); let hi${of} = halves(p${of}.zw);`,
+  };
 }
 
 /** All lanes of a subgroup go the same way, but because they read the same from it, which the analysis does not follow. */
@@ -46,20 +64,20 @@ diagnostic(off, subgroup_uniformity);`;
 /** Everything before the entry point. */
 export function declarations(shape: GemmShape): string {
   const declare: Record<string, string> = { ...DECLARE, w: `var<storage, read> w: array<${weightsCode(shape).type}>;` };
-  return `${shape.shaderF16 ? 'enable f16;\n' : ''}${TILINGS[shape.tiling].kind === 'split' ? SUBGROUPS : ''}
+  return `${shape.halves === 'native' ? 'enable f16;\n' : ''}${TILINGS[shape.tiling].kind === 'split' ? SUBGROUPS : ''}
 const M = ${shape.m}u;
 const K4 = ${shape.k / 4}u;
 const PANELS = ${panelsOf(shape.n)}u;
-${shape.shaderF16 ? NATIVE_HALVES : UNPACKED_HALVES}
+${HALVES[shape.halves ?? 'unpacked']}
 ${shape.weights === 'int8' ? BYTES : ''}
 ${gemmBindings(shape)
   .map((name, i) => `@group(0) @binding(${i}) ${declare[name]}`)
   .join('\n')}`;
 }
 
-/** `lo` and `hi`, the eight weights of one k and one panel. */
-export const loadPanel = (shape: GemmShape, k: string, panel: string): string =>
-  weightsCode(shape).load(`(${k}) * PANELS + ${panel}`);
+/** `lo` and `hi`, the eight weights of one k and one panel; `of` is what their names end with. */
+export const loadPanel = (shape: GemmShape, k: string, panel: string, of = ''): string =>
+  weightsCode(shape).load(`(${k}) * PANELS + ${panel}`, of);
 
 /** Four values of x: `x[row · rowStep, 4·k4 …]`, normalised with this scale and shift where the shape has a LayerNorm. */
 export function xCode({ layerNorm, rowStep = 1 }: GemmShape, row: string, k4: string, scale: string, shift: string): string {

@@ -9,26 +9,35 @@ export type WeightFormat = 'f16' | 'int8';
 /**
  * How the outputs are shared out.
  *
- * `direct`: an invocation computes `rows` rows of one panel from registers alone.
+ * `direct`: an invocation computes `rows` rows of `panels` panels from registers alone.
  * `tiled`: a workgroup computes `rows` rows of eight panels; what it reads is unpacked and normalised once, into workgroup memory.
  * `split`: a subgroup computes one row of one panel, each lane a part of the sum. For one row; wants the feature `subgroups`.
  */
 export const TILINGS = {
-  direct1: { kind: 'direct', rows: 1 },
-  direct2: { kind: 'direct', rows: 2 },
-  direct4: { kind: 'direct', rows: 4 },
-  direct8: { kind: 'direct', rows: 8 },
-  direct11: { kind: 'direct', rows: 11 },
-  direct12: { kind: 'direct', rows: 12 },
-  direct13: { kind: 'direct', rows: 13 },
-  direct14: { kind: 'direct', rows: 14 },
-  direct15: { kind: 'direct', rows: 15 },
-  direct16: { kind: 'direct', rows: 16 },
-  tiled32: { kind: 'tiled', rows: 32 },
-  tiled64: { kind: 'tiled', rows: 64 },
-  split: { kind: 'split', rows: 1 },
+  direct1: { kind: 'direct', rows: 1, panels: 1 },
+  direct2: { kind: 'direct', rows: 2, panels: 1 },
+  direct4: { kind: 'direct', rows: 4, panels: 1 },
+  direct8: { kind: 'direct', rows: 8, panels: 1 },
+  wide8: { kind: 'direct', rows: 8, panels: 2 },
+  wide10: { kind: 'direct', rows: 10, panels: 2 },
+  wide11: { kind: 'direct', rows: 11, panels: 2 },
+  wide12: { kind: 'direct', rows: 12, panels: 2 },
+  wide13: { kind: 'direct', rows: 13, panels: 2 },
+  wide14: { kind: 'direct', rows: 14, panels: 2 },
+  wide15: { kind: 'direct', rows: 15, panels: 2 },
+  wide16: { kind: 'direct', rows: 16, panels: 2 },
+  tiled32: { kind: 'tiled', rows: 32, panels: 8 },
+  tiled64: { kind: 'tiled', rows: 64, panels: 8 },
+  split: { kind: 'split', rows: 1, panels: 1 },
 } as const;
 export type Tiling = keyof typeof TILINGS;
+
+/**
+ * How half floats are read. `unpacked`: from words, by the shading language's own function. `native`: as such; wants the feature
+ * `shader-f16`. `shifted`: from words, by integer arithmetic, in a fifth of the steps where a processor does what GPUs have a circuit for;
+ * numbers below 2⁻¹⁴ may become zero.
+ */
+export type Halves = 'unpacked' | 'native' | 'shifted';
 
 export interface GemmShape {
   readonly weights: WeightFormat;
@@ -39,8 +48,8 @@ export interface GemmShape {
   readonly tiling: Tiling;
   /** Output row m is computed from row m·rowStep of x; default 1. */
   readonly rowStep?: number;
-  /** Half floats are read as such, not unpacked from words. Wants the feature `shader-f16`. */
-  readonly shaderF16?: boolean;
+  /** How half floats are read; default: unpacked. */
+  readonly halves?: Halves;
   /** LayerNorm of x on the way in. */
   readonly layerNorm?: { readonly eps: number };
   /**
@@ -88,13 +97,13 @@ export function gemmWorkgroups({ m, n, tiling }: GemmShape): number {
   const panels = panelsOf(n);
   if (kind === 'split') return Math.ceil(panels / SPLIT_PANELS);
   if (kind === 'tiled') return Math.ceil(m / rows) * Math.ceil(panels / TILE_PANELS);
-  return workgroupsFor(Math.ceil(m / rows) * panels);
+  return workgroupsFor(Math.ceil(m / rows) * Math.ceil(panels / TILINGS[tiling].panels));
 }
 
 export function gemmKey(shape: GemmShape): string {
-  const { m, k, n, tiling, rowStep = 1, tokens = m, shaderF16, layerNorm, epilogue, stats, weights } = shape;
+  const { m, k, n, tiling, rowStep = 1, tokens = m, halves = 'unpacked', layerNorm, epilogue, stats, weights } = shape;
   const norm = layerNorm ? ` ln=${layerNorm.eps}` : '';
-  const extras = `${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}${shaderF16 ? ' shader-f16' : ''}`;
+  const extras = `${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}${halves === 'unpacked' ? '' : ` ${halves}`}`;
   const rows = `${rowStep === 1 ? '' : ` step=${rowStep}`}${epilogue === 'embed' ? ` tokens=${tokens}` : ''}`;
   return `gemm ${m}x${k}x${n} ${tiling} ${epilogue}${rows}${norm}${extras}`;
 }
