@@ -39,8 +39,8 @@ export interface DeviceProfile {
    */
   readonly medianError: number;
   /**
-   * `priors`: ratios from the bundle or from MAC counts, scale from one measured route. `measured`: by calibration on this page.
-   * `stored`: by an earlier calibration on this device. `refined`: corrected by live frames, because the profile had drifted.
+   * `priors`: times that came with the bundle, scaled to this device by one measured route. `measured`: on this page. `stored`: on
+   * an earlier visit of this device. `refined`: anew between frames, because the profile no longer held.
    */
   readonly source: 'priors' | 'measured' | 'stored' | 'refined';
 }

@@ -15,7 +15,7 @@ export interface Trouble {
 const WORDS: Readonly<Record<ErrorCode, { title: string; hint: string; fallback?: true }>> = {
   unsupported: {
     title: 'This browser cannot run it this way',
-    hint: 'Any current Chrome, Edge, Firefox or Safari can run the networks on the CPU through WebAssembly.',
+    hint: 'On a page from https or localhost, any current Chrome, Edge, Firefox or Safari can run the networks on the CPU.',
     fallback: true,
   },
   'bundle-invalid': {

@@ -1,4 +1,7 @@
-/** The element's events, typed. None bubbles; `detail` is what the runtime's event of the same name carries. */
+/**
+ * The element's events, typed. None bubbles; `detail` is what the runtime's event of the same name carries, of `ready` the runtime
+ * itself, of `statechange` the state.
+ */
 import type { Decision } from '../control/types';
 import type { StitchError } from '../core/errors';
 import type { LoadProgress } from '../engine/api';

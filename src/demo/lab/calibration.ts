@@ -22,10 +22,10 @@ const BOTTOM = 34;
 const GOOD = 0.1;
 
 const SOURCES: Readonly<Record<Loaded['profile']['source'], string>> = {
-  priors: 'expected from the sizes of the networks',
+  priors: 'those that came with the networks, scaled to this device',
   measured: 'measured on this page',
   stored: 'kept from an earlier measurement on this device',
-  refined: 'corrected by the frames that ran',
+  refined: 'measured anew between frames',
 };
 
 export function createCalibration(actions: CalibrationActions): (state: State) => void {

@@ -61,7 +61,7 @@ export function createDevicePanel(): (state: State) => void {
 
 function heatText(snapshot: Snapshot | null): string {
   if (snapshot === null) return 'unknown';
-  return snapshot.thermal === 'steady' ? 'no sign of it' : 'slow for long: no climbing';
+  return snapshot.thermal === 'steady' ? 'no sign of it' : 'slow for long: climbs are rare';
 }
 
 /** Why fewer frames than possible are classified, by the newest decision that says so. */
