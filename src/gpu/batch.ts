@@ -6,19 +6,26 @@ import type { Manifest, RouteSpec } from '../bundle/manifest';
 import { asStitchError, type StitchError } from '../core/errors';
 import type { EngineFrame } from '../engine/api';
 import type { RunResult } from '../engine/executor';
-import { type Answers, createAnswers } from './answer';
+import { createAnswers } from './answer';
 import type { VitFamily } from './families/vit';
-import { createFrameInput, type FrameInput } from './frame-input';
+import { createFrameInput } from './frame-input';
 import type { GpuCounters, PipelineCache } from './kernel';
 import { createPlanner, type Plan, type Planner } from './plan';
-import type { GpuQueue } from './queue';
+import { type GpuQueue, guarded } from './queue';
 import type { WeightStore } from './weights';
 
-export interface Batch {
+type Answer = RunResult['top'] | StitchError;
+
+export interface Batches {
+  /** One to `images` pictures, in order; a picture that cannot be read has its error in place of an answer. Errors: device-lost, internal. */
+  run(route: RouteSpec, frames: readonly EngineFrame[]): Promise<Answer[]>;
+  dispose(): void;
+}
+
+interface Batch {
   /** As `Planner.plan`, for a whole batch. */
   plan(route: RouteSpec): Promise<Plan>;
-  /** One to `images` pictures, in order; a picture that cannot be read has its error in place of an answer. */
-  run(plan: Plan, frames: readonly EngineFrame[]): Promise<(RunResult['top'] | StitchError)[]>;
+  run(plan: Plan, frames: readonly EngineFrame[]): Promise<Answer[]>;
   dispose(): void;
 }
 
@@ -26,7 +33,7 @@ export interface BatchParts {
   readonly device: GPUDevice;
   readonly manifest: Manifest;
   /** For `images` pictures. */
-  readonly family: VitFamily;
+  readonly family: () => VitFamily;
   readonly images: number;
   readonly weights: WeightStore;
   readonly pipelines: PipelineCache;
@@ -34,14 +41,67 @@ export interface BatchParts {
   readonly queue: GpuQueue;
 }
 
+/** What says of a device that it has no room for a batch, or cannot run its kernels. */
+const CANNOT: ReadonlySet<string> = new Set(['out-of-memory', 'shader', 'unsupported']);
+
+/** `alone` answers one picture: where no batch can be made, and for all from then on. */
+export function createBatches(parts: BatchParts, alone: (route: RouteSpec, frame: EngineFrame) => Promise<Answer>): Batches {
+  let batch: Batch | null | undefined;
+  /** Kept only when all of it is known to be there. Null: one by one. */
+  const open = async (route: RouteSpec): Promise<{ readonly made: Batch; readonly plan: Plan } | null> => {
+    if (batch === null) return null;
+    let made = batch;
+    try {
+      const plan = await guarded(parts.device, 'a batch', async () => {
+        made ??= await createBatch(parts);
+        return made.plan(route);
+      });
+      batch = made;
+      return { made: made!, plan };
+    } catch (error) {
+      made?.dispose();
+      batch = undefined;
+      if (!CANNOT.has(asStitchError(error).code)) throw error;
+      batch = null;
+      return null;
+    }
+  };
+  return {
+    async run(route, frames) {
+      const opened = await open(route);
+      if (opened !== null) return opened.made.run(opened.plan, frames);
+      const answers: Answer[] = [];
+      for (const frame of frames) answers.push(await alone(route, frame).catch(frameError));
+      return answers;
+    },
+    dispose() {
+      batch?.dispose();
+    },
+  };
+}
+
+/** What concerns one picture alone. */
+function frameError(error: unknown): StitchError {
+  const known = asStitchError(error);
+  if (known.code !== 'frame-invalid') throw known;
+  return known;
+}
+
 /** Errors: shader, out-of-memory. */
-export async function createBatch(parts: BatchParts): Promise<Batch> {
-  const { device, manifest, family, images, weights, pipelines, counters, queue } = parts;
+async function createBatch(parts: BatchParts): Promise<Batch> {
+  const { device, manifest, images, weights, pipelines, counters, queue } = parts;
+  const family = parts.family();
   const planner: Planner = createPlanner(device, family, weights, pipelines, counters);
   const patches = planner.activation('@patches');
-  const input: FrameInput = await createFrameInput(device, manifest.input, family.patch, patches, pipelines, counters);
   const logits = planner.activation('@logits');
-  const answers: Answers = await createAnswers(device, logits, { classes: manifest.classes, images }, pipelines, counters);
+  const shape = { classes: manifest.classes, images };
+  const [input, answers] = await Promise.all([
+    createFrameInput(device, manifest.input, family.patch, patches, pipelines, counters),
+    createAnswers(device, logits, shape, pipelines, counters),
+  ]).catch((error: unknown): never => {
+    planner.dispose();
+    throw error;
+  });
   const readback = device.createBuffer({
     label: '@batch.readback',
     size: answers.out.size,
@@ -62,9 +122,7 @@ export async function createBatch(parts: BatchParts): Promise<Batch> {
           pass.end();
           queue.submit(encoder);
         } catch (error) {
-          const known = asStitchError(error);
-          if (known.code !== 'frame-invalid') throw known;
-          failed.set(i, known);
+          failed.set(i, frameError(error));
         }
       }
       const encoder = device.createCommandEncoder();

@@ -10,7 +10,7 @@ import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
 import { type Answers, createAnswers } from './answer';
-import { type Batch, createBatch } from './batch';
+import { createBatches } from './batch';
 import { createVitFamily, linearSizes, type VitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { createPipelineCache, newCounters } from './kernel';
@@ -95,7 +95,6 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
 
   let input: FrameInput | undefined;
   let answers: Answers | undefined;
-  let batch: Batch | undefined;
   /** Between a frame's upload and its submit no other may use the texture. */
   let entrance: Promise<unknown> = Promise.resolve();
   const enter = <T>(work: () => Promise<T>): Promise<T> => {
@@ -121,6 +120,53 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     if (input === undefined || answers === undefined) throw new StitchError('route-unknown', 'prepare() has not run.');
     return { upload: input.upload, ends: answers };
   };
+  const runFrame = async (route: string, frame: EngineFrame): Promise<RunResult> => {
+    const start = performance.now();
+    const plan = planOf(route);
+    const { upload, ends } = prepared();
+    const readback = readbacks.pop();
+    if (readback === undefined) throw new StitchError('busy', `${FRAMES_IN_FLIGHT} frames are on their way. Await one.`);
+    let submittedAt = 0;
+    let encodeMs = 0;
+    let bytes: ArrayBuffer;
+    try {
+      await enter(async () => {
+        const first = await upload(frame);
+        const encodeStart = performance.now();
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass(timedPass);
+        queue.encode(pass, [first]);
+        queue.encode(pass, plan.dispatches);
+        queue.encode(pass, [ends.dispatch]);
+        pass.end();
+        encoder.copyBufferToBuffer(ends.out, 0, readback, 0, ends.bytes);
+        if (stamps && stampsOut) {
+          encoder.resolveQuerySet(stamps, 0, 2, stampsOut, 0);
+          encoder.copyBufferToBuffer(stampsOut, 0, readback, STAMP_OFFSET, 16);
+        }
+        queue.submit(encoder);
+        submittedAt = performance.now();
+        encodeMs = submittedAt - encodeStart;
+      });
+      bytes = await queue.read(readback);
+    } finally {
+      readbacks.push(readback);
+    }
+    const queuedMs = Math.max(0, answeredAt - submittedAt);
+    answeredAt = performance.now();
+    const top = ends.parse(bytes, 0, route);
+    const gpuMs = stamps ? gpuTime(bytes) : undefined;
+    const totalMs = performance.now() - start;
+    pieces.frame(totalMs - queuedMs);
+    return {
+      top,
+      timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }), ...(queuedMs > 0 ? { queuedMs } : {}) },
+    };
+  };
+  const batches = createBatches(
+    { device, manifest, weights, pipelines, counters, queue, images: BATCH, family: () => familyOf(BATCH) },
+    async ({ id }, frame) => (await runFrame(id, frame)).top,
+  );
   return {
     kind: 'webgpu',
     framesInFlight: FRAMES_IN_FLIGHT,
@@ -128,9 +174,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     lost: queue.lost,
     weight: (tensor) => weights.resident(tensor),
     async addUnits(units, tensors, pause) {
-      await guarded(device, `the weights of ${units.join(', ')}`, async () => {
-        for (const unit of units) await weights.addUnit(unit, requiredTensors(manifest, unit, tensors), pause);
-      });
+      for (const unit of units) await weights.addUnit(unit, requiredTensors(manifest, unit, tensors), pause);
     },
     async prepare(routes: readonly RouteSpec[]) {
       await guarded(device, 'the plans', async () => {
@@ -164,60 +208,18 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
       await pieces.run(plan.dispatches, pause, copyLogits);
       return readLogits();
     },
-    async run(route, frame: EngineFrame): Promise<RunResult> {
-      const start = performance.now();
-      const plan = planOf(route);
-      const { upload, ends } = prepared();
-      const readback = readbacks.pop();
-      if (readback === undefined) throw new StitchError('busy', `${FRAMES_IN_FLIGHT} frames are on their way. Await one.`);
-      let submittedAt = 0;
-      let encodeMs = 0;
-      let bytes: ArrayBuffer;
-      try {
-        await enter(async () => {
-          const first = await upload(frame);
-          const encodeStart = performance.now();
-          const encoder = device.createCommandEncoder();
-          const pass = encoder.beginComputePass(timedPass);
-          queue.encode(pass, [first]);
-          queue.encode(pass, plan.dispatches);
-          queue.encode(pass, [ends.dispatch]);
-          pass.end();
-          encoder.copyBufferToBuffer(ends.out, 0, readback, 0, ends.bytes);
-          if (stamps && stampsOut) {
-            encoder.resolveQuerySet(stamps, 0, 2, stampsOut, 0);
-            encoder.copyBufferToBuffer(stampsOut, 0, readback, STAMP_OFFSET, 16);
-          }
-          queue.submit(encoder);
-          submittedAt = performance.now();
-          encodeMs = submittedAt - encodeStart;
-        });
-        bytes = await queue.read(readback);
-      } finally {
-        readbacks.push(readback);
-      }
-      const queuedMs = Math.max(0, answeredAt - submittedAt);
-      answeredAt = performance.now();
+    async run(route, frame) {
+      const result = await runFrame(route, frame);
       frames += 1;
-      const top = ends.parse(bytes, 0, route);
-      const gpuMs = stamps ? gpuTime(bytes) : undefined;
-      const totalMs = performance.now() - start;
-      pieces.frame(totalMs - queuedMs);
-      return {
-        top,
-        timing: { totalMs, encodeMs, ...(gpuMs === undefined ? {} : { gpuMs }), ...(queuedMs > 0 ? { queuedMs } : {}) },
-      };
+      return result;
     },
     batchSize: BATCH,
     async runBatch(id, pictures) {
       planOf(id);
-      const route = manifest.routes.find((one) => one.id === id)!;
-      const { made, plan } = await guarded(device, 'a batch', async () => {
-        const parts = { device, manifest, weights, pipelines, counters, queue };
-        batch ??= await createBatch({ ...parts, images: BATCH, family: familyOf(BATCH) });
-        return { made: batch, plan: await batch.plan(route) };
-      });
-      const answered = await made.run(plan, pictures);
+      const answered = await batches.run(
+        manifest.routes.find((one) => one.id === id)!,
+        pictures,
+      );
       frames += pictures.length;
       return answered;
     },
@@ -246,7 +248,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
       disposed = true;
       queue.end();
       tf.dispose();
-      batch?.dispose();
+      batches.dispose();
       input?.dispose();
       weights.dispose();
       planner.dispose();

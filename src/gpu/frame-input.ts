@@ -7,6 +7,7 @@ import { StitchError } from '../core/errors';
 import type { EngineFrame } from '../engine/api';
 import { checkFrameSize, checkPixels, filterTaps, frameSize, isPixelFrame } from '../input/geometry';
 import { bind, type Dispatch, type GpuCounters, type PipelineCache } from './kernel';
+import { allocated } from './queue';
 import { inputKernel, inputWorkgroups } from './kernels/input';
 
 export interface FrameInput {
@@ -42,16 +43,18 @@ export async function createFrameInput(
   // Some adapters cannot import video frames; they are told once and take a bitmap from then on.
   let videoDirect = true;
 
-  const resize = (width: number, height: number): Dispatch => {
-    if (ready !== undefined && texture?.width === width && texture.height === height) return ready;
+  const resize = async (width: number, height: number): Promise<Dispatch> => {
     ready = undefined;
     texture?.destroy();
-    texture = device.createTexture({
-      label: 'frame',
-      size: [width, height],
-      format: 'rgba8unorm',
-      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
-    });
+    texture = undefined;
+    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
+    const size = [width, height];
+    const made = await allocated(device, () => device.createTexture({ label: 'frame', size, format: 'rgba8unorm', usage }));
+    if (made === null) {
+      const text = `The GPU has no memory for a frame of ${width}×${height}. Pass a smaller one.`;
+      throw new StitchError('frame-invalid', text, { width, height });
+    }
+    texture = made;
     counters.textures += 1;
     const { x, y } = filterTaps(width, height, spec);
     device.queue.writeBuffer(params, 0, new Uint32Array([x.taps, y.taps, image]));
@@ -88,7 +91,8 @@ export async function createFrameInput(
       const { width, height } = frameSize(frame);
       checkFrameSize(width, height, maxSide);
       if (isPixelFrame(frame)) checkPixels(frame);
-      const dispatch = resize(width, height);
+      const fits = texture?.width === width && texture.height === height;
+      const dispatch = fits && ready !== undefined ? ready : await resize(width, height);
       if (index !== image) device.queue.writeBuffer(params, 8, new Uint32Array([index]));
       image = index;
       const target = { texture: texture as GPUTexture };

@@ -64,6 +64,17 @@ export function createQueue(device: GPUDevice, counters: GpuCounters): GpuQueue 
   };
 }
 
+/** Makes one GPU object; null where there is no memory for it. Frames may run meanwhile: nothing of theirs is in the scope. */
+export async function allocated<T extends { destroy(): void }>(device: GPUDevice, make: () => T): Promise<T | null> {
+  device.pushErrorScope('out-of-memory');
+  const made = make();
+  // A lost device says so to whoever reads from it.
+  const trouble = device.popErrorScope().catch(() => null);
+  if ((await trouble) === null) return made;
+  made.destroy();
+  return null;
+}
+
 /** Runs `make`, which creates GPU objects. Errors: out-of-memory, shader (what the GPU refuses), those of `make`. */
 export async function guarded<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
   device.pushErrorScope('validation');

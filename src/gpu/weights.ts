@@ -9,10 +9,11 @@ import type { StoredTensor } from '../model/stored';
 import type { BufferRange, GpuCounters } from './kernel';
 import type { WeightFormat } from './kernels/gemm/gemm';
 import { packUnit } from './layout';
+import { allocated } from './queue';
 import type { TfDevice, WeightTensor } from './tf';
 
 export interface WeightStore {
-  /** Uploads a unit's tensors, slice by slice with a pause between; a unit that is there already stays as it is. */
+  /** Uploads a unit's tensors, slice by slice with a pause between; a unit that is there already stays as it is. Errors: out-of-memory, those of `pause`. */
   addUnit(unit: string, tensors: readonly StoredTensor[], pause?: Pause): Promise<void>;
   /** Errors: bundle-invalid when no loaded unit holds it. */
   range(tensor: string): BufferRange;
@@ -31,6 +32,16 @@ const missing = (tensor: string): StitchError =>
   new StitchError('bundle-invalid', `Tensor ${tensor} is not loaded: it is in no shard read so far. Re-pack the bundle.`, {
     tensor,
   });
+
+const noMemory = (unit: string, bytes: number): StitchError =>
+  new StitchError(
+    'out-of-memory',
+    `The GPU has no memory for the weights of ${unit} (${bytes} bytes). Load a smaller bundle.`,
+    {
+      unit,
+      bytes,
+    },
+  );
 
 export function createWeightStore(device: GPUDevice, tf: TfDevice, counters: GpuCounters): WeightStore {
   const ranges = new Map<string, Required<BufferRange>>();
@@ -52,15 +63,18 @@ export function createWeightStore(device: GPUDevice, tf: TfDevice, counters: Gpu
       let slice = packing.next();
       for (; slice.done !== true; slice = packing.next()) await pause?.();
       const { layout, packed } = slice.value;
-      const buffer = device.createBuffer({
-        label: unit,
-        size: layout.bytes,
-        usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      });
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const buffer = await allocated(device, () => device.createBuffer({ label: unit, size: layout.bytes, usage }));
+      if (buffer === null) throw noMemory(unit, layout.bytes);
       counters.buffers += 1;
-      for (let at = 0; at < packed.byteLength; at += UPLOAD_BYTES) {
-        device.queue.writeBuffer(buffer, at, packed, at, Math.min(UPLOAD_BYTES, packed.byteLength - at));
-        await pause?.();
+      try {
+        for (let at = 0; at < packed.byteLength; at += UPLOAD_BYTES) {
+          device.queue.writeBuffer(buffer, at, packed, at, Math.min(UPLOAD_BYTES, packed.byteLength - at));
+          await pause?.();
+        }
+      } catch (error) {
+        buffer.destroy();
+        throw error;
       }
       tensorOf.set(buffer, tf.adopt(buffer));
       units.add(unit);
