@@ -1,4 +1,5 @@
 /** Cancellation at every wait: what cannot be aborted itself is at least no longer waited for. */
+import { unlessAborted } from '../core/abort';
 import { StitchError } from '../core/errors';
 
 /** The error a caller gets after its own signal fired; `reason` is whatever it passed to abort(). */
@@ -18,13 +19,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** `work`, or a rejection with `aborted` as soon as the signal fires; `work` itself then runs on unobserved. */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(abortedError(signal));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+  return unlessAborted(work, signal, () => abortedError(signal!));
 }
 
 /** Waits `ms`. Errors: aborted. */

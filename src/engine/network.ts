@@ -67,6 +67,8 @@ export class Network {
       signal,
     );
     await this.unlessLost(work);
+    // A load that was given up may have brought all the units, and unlocked nothing.
+    await this.unlessLost(this.unlock(hooks, signal));
   }
 
   /** All that can run now, checked anew. Errors: those of the bundle and the executor. */
@@ -85,7 +87,7 @@ export class Network {
     const { manifest } = this.bundle;
     const isNew = (route: RouteSpec) => !this.built.has(route.id) && unitsOf(route).every((unit) => this.units.has(unit));
     const fresh = manifest.routes.filter(isNew);
-    if (fresh.length === 0) return;
+    if (fresh.length === 0 && this.built.size === this.open.size) return;
     hooks.phase('compile');
     for (const route of fresh) {
       await this.pause(signal);

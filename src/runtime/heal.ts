@@ -3,42 +3,21 @@
  * where it can, up to the route that ran last; calls made meanwhile wait for it. What fails again and again is given up: the GPU
  * for the fallback, the worker for good.
  */
+import { unlessAborted } from '../core/abort';
 import { asStitchError, StitchError } from '../core/errors';
 import type { ExecutorKind } from '../core/types';
-import type {
-  CheckReport,
-  DeviceLoss,
-  EngineFrame,
-  EngineInfo,
-  FrameResult,
-  LoadProgress,
-  LoadRequest,
-  LoadStep,
-} from '../engine/api';
-import type { DeviceInfo, Healing } from './api';
+import type { CheckReport, EngineFrame, EngineInfo, FrameResult, LoadStep } from '../engine/api';
+import type { DeviceInfo } from './api';
+import type { HostOptions } from './host-options';
 import { createLink, type Link } from './link';
-import { healing, type Loss, Losses, lossOf } from './losses';
+import { Loads } from './loads';
+import { healing, type Loss, Losses, lossOf, unmended } from './losses';
 import { untilVisible } from '../monitor/visibility';
-
-export interface HostOptions {
-  /** Called for every worker: a new one each time. Errors pass through. */
-  readonly worker: () => Worker;
-  readonly request: LoadRequest;
-  readonly onProgress: (progress: LoadProgress) => void;
-  /** Routes that can run have changed. */
-  readonly onReady: () => void;
-  readonly onLost: (loss: DeviceLoss) => void;
-  readonly onHealed: (healing: Healing) => void;
-  /** `final`: it cannot be mended, and every call from now on rejects with this. */
-  readonly onError: (error: StitchError, final: boolean) => void;
-  /** The route to go on with. */
-  readonly route: () => string | undefined;
-}
 
 /** Before a load is tried again that found no network. */
 const NETWORK_WAITS_MS = [1000, 4000, 15_000];
 
-export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'calibrate' | 'selfCheck' | 'stats'> {
+export class EngineHost implements Pick<Link, 'classifyBatch' | 'calibrate' | 'selfCheck' | 'stats'> {
   private readonly options: HostOptions;
   private readonly losses = new Losses();
   private readonly excluded = new Set<ExecutorKind>();
@@ -49,12 +28,10 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
   private serving: Promise<Link>;
   private known: EngineInfo | undefined;
   private shown: DeviceInfo | undefined;
-  /** The largest anchor that was asked for, and whether somebody waits for it. */
-  private goal: string | undefined;
-  private pursuits = 0;
-  /** The load of more that began last. */
-  private more: Promise<unknown> = Promise.resolve();
+  private readonly loads = new Loads();
   private ended: StitchError | undefined;
+  /** Aborted when it has ended. */
+  private readonly life = new AbortController();
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -79,11 +56,17 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
 
   /** How many frames may be on their way at once: one while more is loading, which goes on in the gaps between frames. */
   get framesInFlight(): number {
-    return this.pursuits === 0 && this.link !== undefined ? this.info.framesInFlight : 1;
+    return !this.loads.active && this.link !== undefined ? this.info.framesInFlight : 1;
   }
 
-  classify(frame: EngineFrame, route: string, seq: number): Promise<FrameResult> {
-    return this.once([frame], (link) => link.classify(frame, route, seq));
+  /** `route`: its id, which is waited for where a loss took it away; or what says the id, asked when the frame goes. */
+  classify(frame: EngineFrame, route: string | (() => string), seq: number, signal?: AbortSignal): Promise<FrameResult> {
+    const send = async (link: Link): Promise<FrameResult> => {
+      if (typeof route === 'function') return link.classify(frame, route(), seq);
+      await this.ready([route]);
+      return link.classify(frame, route, seq);
+    };
+    return this.once([frame], send, signal);
   }
 
   classifyBatch(frames: readonly EngineFrame[], route: string): ReturnType<Link['classifyBatch']> {
@@ -110,47 +93,60 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
 
   /** Loads the tiers up to `anchor`. Errors: those of the engine's `loadMore`. */
   async loadMore(anchor: string): Promise<void> {
-    const { tiers } = this.info;
-    const rank = (id: string | undefined) => tiers.findIndex((tier) => tier.anchor === id);
-    if (rank(anchor) > rank(this.goal)) this.goal = anchor;
-    this.pursuits += 1;
-    const more = this.persistently((link) => link.loadMore(anchor, (step) => this.step(link, step)));
-    this.more = more;
-    try {
-      const { ready, check } = await more;
+    await this.loads.run(anchor, this.info.tiers, async (assertWanted) => {
+      const { ready, check } = await this.persistently((link) => {
+        assertWanted();
+        return link.loadMore(anchor, (step) => this.step(link, step));
+      });
       this.setReady(ready, check);
-    } finally {
-      this.pursuits -= 1;
-    }
+    });
   }
 
-  /** Makes a running load reject with `aborted`. */
+  /** Makes a running load reject with `aborted`. What is there stays, also through a loss. */
   cancelLoad(): void {
-    this.newest?.cancelLoad();
+    if (this.known === undefined) return this.newest?.cancelLoad();
+    this.loads.cancel(this.known);
+    this.link?.cancelLoad();
   }
 
   /** Ends it for good, at once: nothing of it goes on, and every call rejects with `why`. */
   end(why: StitchError): void {
-    this.ended ??= why;
+    this.finish(why);
     this.newest?.end(why);
   }
 
   /** Lets the engine free what it holds, and ends it for good. */
   async dispose(): Promise<void> {
-    this.ended ??= new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().');
+    this.finish(new StitchError('disposed', 'This runtime was disposed. Make a new one with createRuntime().'));
     await this.newest?.dispose();
+  }
+
+  /** `work`'s outcome, or the end's error as soon as this ends. */
+  unlessEnded<T>(work: Promise<T>): Promise<T> {
+    return unlessAborted(work, this.life.signal, () => this.ended!);
+  }
+
+  private finish(why: StitchError): void {
+    this.ended ??= why;
+    this.life.abort();
+  }
+
+  /** The engine that serves, as soon as there is one. Healing may take until the page is shown, and nobody waits beyond the end. */
+  private current(signal?: AbortSignal): Promise<Link> {
+    if (this.link !== undefined) return this.serving;
+    return unlessAborted(this.unlessEnded(this.serving), signal, cancelledFrame);
   }
 
   /** After a loss the routes come back one by one. */
   private async ready(routes: readonly string[]): Promise<void> {
-    if (routes.some((id) => !this.info.ready.includes(id))) await this.more.catch(() => {});
+    if (routes.some((id) => !this.info.ready.includes(id))) await this.loads.settled();
   }
 
   /** A call that takes frames along: they go down with the engine, so the next ones will be answered. */
-  private async once<T>(frames: readonly EngineFrame[], call: (link: Link) => Promise<T>): Promise<T> {
+  private async once<T>(frames: readonly EngineFrame[], call: (link: Link) => Promise<T>, signal?: AbortSignal): Promise<T> {
     let link: Link;
     try {
-      link = await this.serving;
+      link = await this.current(signal);
     } catch (error) {
       for (const frame of frames) if ('close' in frame) frame.close();
       throw error;
@@ -165,7 +161,7 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
   /** A call that may simply be made again when its engine was lost. */
   private async persistently<T>(call: (link: Link) => Promise<T>): Promise<T> {
     for (;;) {
-      const link = await this.serving;
+      const link = await this.current();
       try {
         return await call(link);
       } catch (error) {
@@ -198,21 +194,22 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
       const next = await this.open(this.options.route());
       const { executor } = this.info;
       this.options.onHealed({ ms: performance.now() - began, why: error.code, from, executor });
-      // Whoever waits for more goes on by itself; what was complete before is completed again.
-      if (this.goal !== undefined && this.pursuits === 0) {
-        this.loadMore(this.goal).catch((why: unknown) => {
+      const { lost } = this.loads;
+      if (lost !== undefined) {
+        this.loadMore(lost).catch((why: unknown) => {
           if (this.ended === undefined) this.options.onError(asStitchError(why), false);
         });
       }
       return next;
-    })();
-    this.serving = healed;
-    healed.catch((why: unknown) => {
-      const final = asStitchError(why);
-      if (this.ended !== undefined) return;
-      this.ended = final;
+    })().catch((why: unknown): never => {
+      if (this.ended !== undefined) throw this.ended;
+      const final = unmended(error, asStitchError(why));
+      this.finish(final);
       this.options.onError(final, true);
+      throw final;
     });
+    this.serving = healed;
+    healed.catch(() => {});
   }
 
   /** Loads until an engine serves. Errors: what cannot be mended. */
@@ -293,6 +290,8 @@ export class EngineHost implements Pick<Link, 'classify' | 'classifyBatch' | 'ca
     this.options.onReady();
   }
 }
+
+const cancelledFrame = (): StitchError => new StitchError('aborted', 'The frame was aborted by its caller.');
 
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('The engine has not started.');

@@ -8,14 +8,11 @@ export interface Loading {
   readonly loaded: Promise<void>;
   /** Loads up to `anchor`, planned or not; default: everything planned. Errors: argument-invalid, and as `loaded`. */
   more(anchor?: string): Promise<void>;
-  /** Something is being loaded, in the gaps between frames. */
-  readonly active: boolean;
 }
 
 /** `signal` ends what is planned; what is asked for later is not its matter. */
 export function startLoading(host: EngineHost, marker: CrashMarker, signal: AbortSignal | undefined): Loading {
   let queue: Promise<void> = Promise.resolve();
-  let waiting = 0;
   const more = async (anchor?: string, planned?: AbortSignal): Promise<void> => {
     const { tiers } = host.info;
     const last =
@@ -40,9 +37,7 @@ export function startLoading(host: EngineHost, marker: CrashMarker, signal: Abor
   /** One after the other: the engine loads one thing at a time. */
   const enqueue = (anchor?: string, planned?: AbortSignal): Promise<void> => {
     const turn = queue.then(() => more(anchor, planned));
-    waiting += 1;
-    const end = (): void => void (waiting -= 1);
-    queue = turn.then(end, end);
+    queue = turn.catch(() => {});
     return turn;
   };
   const loaded = enqueue(undefined, signal);
@@ -52,11 +47,5 @@ export function startLoading(host: EngineHost, marker: CrashMarker, signal: Abor
   loaded.then(forget, forget);
   // Whoever does not ask for it need not handle it; the error is emitted, too.
   loaded.catch(() => {});
-  return {
-    loaded,
-    more: (anchor) => enqueue(anchor),
-    get active() {
-      return waiting > 0;
-    },
-  };
+  return { loaded, more: (anchor) => enqueue(anchor) };
 }

@@ -6,14 +6,34 @@ export interface Lock {
   frame<T>(work: () => Promise<T>, most?: number): Promise<T>;
   /** Runs `work` after the frames in flight; frames are busy until it has ended. Errors: busy (other such work). */
   hold<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** The same for what nobody asked for: it waits for all else, and `hold` waits for it. */
+  holdBehind<T>(what: string, work: () => Promise<T>): Promise<T>;
+}
+
+interface Held {
+  readonly what: string;
+  readonly behind: boolean;
+  readonly ended: Promise<void>;
 }
 
 export function createLock(): Lock {
   const frames = new Set<Promise<unknown>>();
-  let held: string | undefined;
+  let held: Held | undefined;
+  const take = async <T>(what: string, behind: boolean, work: () => Promise<T>): Promise<T> => {
+    let end = (): void => {};
+    held = { what, behind, ended: new Promise((resolve) => (end = resolve)) };
+    try {
+      await Promise.allSettled(frames);
+      return await work();
+    } finally {
+      held = undefined;
+      end();
+    }
+  };
   return {
     async frame(work, most = 1) {
-      if (held !== undefined) throw new StitchError('busy', `The engine is ${held}. Drop this frame, or try again after it.`);
+      if (held !== undefined)
+        throw new StitchError('busy', `The engine is ${held.what}. Drop this frame, or try again after it.`);
       if (frames.size >= most)
         throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
       const running = work();
@@ -25,14 +45,13 @@ export function createLock(): Lock {
       }
     },
     async hold(what, work) {
-      if (held !== undefined) throw new StitchError('busy', `The engine is ${held} already. Wait for the end of that.`);
-      held = what;
-      try {
-        await Promise.allSettled(frames);
-        return await work();
-      } finally {
-        held = undefined;
-      }
+      while (held?.behind) await held.ended;
+      if (held !== undefined) throw new StitchError('busy', `The engine is ${held.what} already. Wait for the end of that.`);
+      return take(what, false, work);
+    },
+    async holdBehind(what, work) {
+      while (held !== undefined) await held.ended;
+      return take(what, true, work);
     },
   };
 }

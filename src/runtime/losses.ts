@@ -37,3 +37,9 @@ export class Losses {
     return 'demote';
   }
 }
+
+/** What ended it, as an error that does not say that it goes on: a load that found no network, for example. */
+export function unmended(loss: StitchError, why: StitchError): StitchError {
+  if (!why.recoverable) return why;
+  return new StitchError(loss.code, `${loss.message} It could not be mended: ${why.message} Make a new runtime.`, {}, why);
+}

@@ -1,4 +1,5 @@
 /** Throughput instead of latency: many photos, as many at once as the executor takes, the next ones decoded meanwhile. */
+import { unlessAborted } from '../core/abort';
 import { asStitchError, fromWire, StitchError } from '../core/errors';
 import type { Prediction } from '../core/types';
 import type { EngineFrame } from '../engine/api';
@@ -13,8 +14,6 @@ export interface PhotosParts {
   /** The route for photos that bring none. */
   readonly route: () => string;
   readonly named: (top: readonly { readonly index: number; readonly probability: number }[]) => readonly Prediction[];
-  /** Errors: disposed. */
-  readonly alive: () => void;
 }
 
 /** A photo on its way: its pixels, or why it has none. */
@@ -36,14 +35,18 @@ async function* inGroups<T>(items: Iterable<T> | AsyncIterable<T>, size: () => n
   if (group.length > 0) yield group;
 }
 
-const decode = (photos: readonly FrameSource[], first: number): Promise<Decoded[]> =>
+const decode = (photos: readonly Pick<Decoded, 'index' | 'photo'>[]): Promise<Decoded[]> =>
   Promise.all(
-    photos.map(async (photo, i) => ({
-      index: first + i,
+    photos.map(async ({ index, photo }) => ({
+      index,
       photo,
       frame: await toEngineFrame(photo).catch((error: unknown) => asStitchError(error)),
     })),
   );
+
+type Readable = Decoded & { readonly frame: EngineFrame };
+const isReadable = (one: Decoded): one is Readable => !(one.frame instanceof StitchError);
+const abortedPhotos = (): StitchError => new StitchError('aborted', 'The photos were aborted by their caller.');
 
 const close = (group: readonly Decoded[]): void => {
   for (const { frame } of group) if ('close' in frame) frame.close();
@@ -64,21 +67,15 @@ export async function* classifyPhotos(
     if (done === true) return undefined;
     const first = index;
     index += value.length;
-    return decode(value, first);
+    return decode(value.map((photo, i) => ({ index: first + i, photo })));
   };
   let coming = fetchNext();
   coming.catch(() => {});
   try {
     for (;;) {
-      const group = await coming;
+      // An iterable may keep us waiting, and nobody waits beyond the end.
+      const group = await unlessAborted(host.unlessEnded(coming), signal, abortedPhotos);
       if (group === undefined) return;
-      try {
-        parts.alive();
-        if (signal?.aborted) throw new StitchError('aborted', 'The photos were aborted by their caller.');
-      } catch (error) {
-        close(group);
-        throw error;
-      }
       coming = fetchNext();
       coming.catch(() => {});
       yield* await answer(group, route ?? parts.route(), parts);
@@ -86,13 +83,13 @@ export async function* classifyPhotos(
   } finally {
     // Given up by the caller, or by an error: what was decoded ahead is let go.
     coming.then((group) => close(group ?? []), () => {}); // prettier-ignore
-    await groups.return(undefined);
+    groups.return(undefined).catch(() => {});
   }
 }
 
 async function answer(group: readonly Decoded[], route: string, { host, lock, named }: PhotosParts): Promise<PhotoAnswer[]> {
   const failed = (error: StitchError): Pick<PhotoAnswer, 'top' | 'error'> => ({ top: [], error });
-  let readable = group.filter((one): one is Decoded & { readonly frame: EngineFrame } => !(one.frame instanceof StitchError));
+  let readable = group.filter(isReadable);
   const answers = new Map<number, Pick<PhotoAnswer, 'top' | 'error'>>();
   for (const { index, frame } of group) if (frame instanceof StitchError) answers.set(index, failed(frame));
   while (readable.length > 0) {
@@ -108,9 +105,10 @@ async function answer(group: readonly Decoded[], route: string, { host, lock, na
       close(readable);
       const known = asStitchError(error);
       if (known.detail['healing'] !== true) throw known;
-      // The frames went down with the engine, but the photos are still here.
-      const again = await Promise.all(readable.map(async (one) => ({ ...one, frame: await toEngineFrame(one.photo) })));
-      readable = again;
+      // The frames went down with the engine, but the photos are still here; but for one that its owner has closed since.
+      const again = await decode(readable);
+      for (const { index, frame } of again) if (frame instanceof StitchError) answers.set(index, failed(frame));
+      readable = again.filter(isReadable);
     }
   }
   return group.map(({ index, photo }) => ({ index, photo, route, ...answers.get(index)! }));

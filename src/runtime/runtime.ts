@@ -9,10 +9,11 @@ import { createLatencyMonitor } from '../monitor/latency';
 import { createMonitor } from '../monitor/monitor';
 import { watchPage } from '../monitor/page';
 import type { Classification, ClassifyOptions, FrameSource, Runtime, RuntimeEvents, RuntimeOptions } from './api';
-import { profileKey, quickProfile, refinedProfile, thoroughProfile } from './calibrate';
+import { profileKey, quickProfile } from './calibrate';
 import { toEngineFrame } from './frame';
 import type { EngineHost } from './heal';
 import { createLock } from './lock';
+import { createMeasuring } from './measuring';
 import { Overlap } from './overlap';
 import { askToPersist } from './persist';
 import { classifyPhotos } from './photos';
@@ -24,8 +25,6 @@ import { watch } from './watch';
 
 const DEFAULT_BUDGET: Budget = { latencyMs: 33, energy: 'balanced' };
 const SNAPSHOT_MS = 500;
-/** Between the measurements of two routes behind the user's back. */
-const REFINE_PAUSE_MS = 100;
 
 /** What `create.ts` promises. */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
@@ -86,7 +85,7 @@ function assemble(
     budget,
     signals: monitor.signals,
     onDecision: (decision) => events.emit('switch', decision),
-    onDrift: () => void refine(),
+    onDrift: () => void measuring.refine(),
   });
 
   const alive = (): void => {
@@ -117,7 +116,7 @@ function assemble(
       alive();
       throw new StitchError('aborted', 'The frame was aborted by its caller.');
     }
-    return host.classify(frame, route ?? steering.route, ++seq);
+    return host.classify(frame, route ?? (() => steering.route), ++seq, signal);
   };
   /** `most`: how many frames may be on their way, this one included. */
   const classify = async (source: FrameSource, options: ClassifyOptions = {}, most = 1): Promise<Classification> => {
@@ -147,19 +146,7 @@ function assemble(
     said.add(known);
     events.emit('error', known);
   };
-  const refine = async (source: 'measured' | 'refined' = 'refined'): Promise<void> => {
-    // Route by route, and a frame or two in between: nobody asked for this measurement, so nobody shall wait for it.
-    const visit = async <T>(work: () => Promise<T>): Promise<T> => {
-      await new Promise((resolve) => setTimeout(resolve, REFINE_PAUSE_MS));
-      return lock.hold('measuring this device', work);
-    };
-    try {
-      adopt(await refinedProfile(host, host.info, { source, visit }));
-    } catch (error) {
-      // Another measurement is running: its profile will do as well.
-      if (asStitchError(error).code !== 'busy') onError(error);
-    }
-  };
+  const measuring = createMeasuring({ host, lock, adopt, onError });
   const listeners: Listeners = {
     route: () => steering.route,
     onProgress: (progress) => events.emit('progress', progress),
@@ -174,12 +161,12 @@ function assemble(
     onHealed(healing) {
       events.emit('healed', healing);
       // Another executor has other costs.
-      if (healing.executor !== healing.from) void refine();
+      if (healing.executor !== healing.from) void measuring.refine();
     },
     onError,
   };
   const provisional = profile.source === 'measured' && !isComplete(profile, host);
-  loading.loaded.then(() => (provisional && !disposed ? refine('measured') : undefined), onError);
+  loading.loaded.then(() => (provisional && !disposed ? measuring.refine('measured') : undefined), onError);
 
   const runtime: Runtime = {
     get device() {
@@ -223,7 +210,7 @@ function assemble(
     classifyAll(photos, options = {}) {
       alive();
       if (options.route !== undefined) steering.assertRoute(options.route);
-      return classifyPhotos(photos, { host, lock, route: () => steering.bestRoute, named, alive }, options);
+      return classifyPhotos(photos, { host, lock, route: () => steering.bestRoute, named }, options);
     },
     watch(source, { onResult, onError: onFailure, overlap: mayOverlap = true } = {}) {
       alive();
@@ -242,8 +229,7 @@ function assemble(
         duty: () => steering.duty,
         readyAt: () => steering.readyAt,
         overlapAfter: () =>
-          // Frames that overlap leave no gap, and what is loading needs some.
-          mayOverlap && host.framesInFlight > 1 && steering.duty >= 1 && !loading.active
+          mayOverlap && host.framesInFlight > 1 && steering.duty >= 1
             ? overlap.after(steering.route, steering.status.targetMs)
             : Infinity,
       });
@@ -259,7 +245,7 @@ function assemble(
     },
     async calibrate(options) {
       alive();
-      return adopt(await lock.hold('being calibrated', () => thoroughProfile(host, host.info, options)));
+      return measuring.calibrate(options);
     },
     record() {
       alive();

@@ -80,10 +80,13 @@ export function createTurns(watch: Runtime['watch']): Turns {
     drop(place);
     place.seat.onError(error, true);
   };
-  /** A `watch` gives up after failures in a row, even where they came from several sources; the others still count on it. */
+  /**
+   * A `watch` gives up after failures in a row, even where they came from several sources; the others still count on it. One frame at
+   * a time: whose answer it is must be known.
+   */
   const resume = (): void => {
     stop?.();
-    stop = places.length > 0 ? watch(next, { onResult, onError }) : undefined;
+    stop = places.length > 0 ? watch(next, { onResult, onError, overlap: false }) : undefined;
   };
   return {
     join(seat) {

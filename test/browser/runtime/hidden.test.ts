@@ -1,6 +1,6 @@
 /** A page that goes out of sight and comes back: what was lost meanwhile is mended when somebody looks, and frames go on. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { admit, grey } from './patient';
+import { admit, failure, grey } from './patient';
 
 // A busy test machine reports critical pressure, which rightly forces the lowest rung.
 vi.stubGlobal('PressureObserver', undefined);
@@ -45,6 +45,23 @@ describe('a hidden page', () => {
     expect(await runtime.classify(grey(16))).toMatchObject({ route, executor: 'webgpu', top: before.top });
     expect(runtime.route).toBe(route);
     expect(errors).toEqual([]);
+  });
+
+  it('keeps nobody waiting for its lost device who gave up, nor beyond the end', async () => {
+    const { runtime, losses, lose } = await admit();
+    await runtime.classify(grey(16));
+    turn('hidden');
+    lose();
+    await expect.poll(() => losses.length, { timeout: 30_000 }).toBe(1);
+    const controller = new AbortController();
+    const frame = failure(runtime.classify(grey(16), { signal: controller.signal }));
+    await aWhile();
+    controller.abort();
+    expect((await frame).code).toBe('aborted');
+    const calls = [runtime.classify(grey(16)), runtime.stats(), runtime.calibrate()].map(failure);
+    await aWhile();
+    await runtime.dispose();
+    expect((await Promise.all(calls)).map(({ code }) => code)).toEqual(['disposed', 'disposed', 'disposed']);
   });
 
   it.each(['sleeps', 'sleeps and loses its device'])(

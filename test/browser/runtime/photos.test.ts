@@ -67,6 +67,27 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       expect(answers[3]?.top).toEqual(answers[0]?.top);
     });
 
+    it('waits for no photo that does not come, once it is given up', async () => {
+      async function* endless(): AsyncGenerator<FrameSource> {
+        for (const photo of PHOTOS) yield photo;
+        await new Promise(() => {});
+      }
+      const controller = new AbortController();
+      const answers: PhotoAnswer[] = [];
+      const aborted = (async () => {
+        for await (const answer of runtime.classifyAll(endless(), { signal: controller.signal })) answers.push(answer);
+      })();
+      await expect.poll(() => answers.length, { timeout: 60_000 }).toBeGreaterThan(1);
+      controller.abort();
+      await expect(aborted).rejects.toMatchObject({ code: 'aborted' });
+      let left = 0;
+      for await (const _answer of runtime.classifyAll(endless())) {
+        left += 1;
+        if (left === 2) break;
+      }
+      expect(left).toBe(2);
+    });
+
     it('ends when the loop is left, when it is aborted and when the list is empty; frames run again at once', async () => {
       expect(await all(runtime.classifyAll([]))).toEqual([]);
       let taken = 0;

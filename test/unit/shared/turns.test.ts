@@ -43,6 +43,7 @@ function setUp() {
     results,
     errors,
     watches: () => watches,
+    overlaps: () => callbacks.overlap,
     watching: () => source !== undefined,
     pick: () => source?.() ?? null,
     /** One frame from picture to answer; false where nobody had a picture. */
@@ -59,6 +60,12 @@ function setUp() {
 }
 
 describe('turns', () => {
+  it('asks for one frame at a time, so that it knows whose answer comes', () => {
+    const { join, overlaps } = setUp();
+    join('a').offer();
+    expect(overlaps()).toBe(false);
+  });
+
   it('goes round, also where one source has a new picture at every frame', () => {
     const { join, frame, results } = setUp();
     const [a, b, c] = ['a', 'b', 'c'].map((name) => join(name));

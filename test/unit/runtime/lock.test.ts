@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { createLock } from '../../../src/runtime/lock';
+
+/** Work that ends when it is told to. */
+function slow<T>(value: T) {
+  let end = (_value: T): void => {};
+  const promise = new Promise<T>((resolve) => (end = resolve));
+  let started = false;
+  return {
+    work: () => {
+      started = true;
+      return promise;
+    },
+    end: () => end(value),
+    started: () => started,
+  };
+}
+const turn = () => new Promise((resolve) => setTimeout(resolve));
+
+describe('lock', () => {
+  test('frames are refused while something is held, and beyond what may be on the way', async () => {
+    const lock = createLock();
+    const frame = slow('frame');
+    const answered = lock.frame(frame.work, 1);
+    await expect(lock.frame(() => Promise.resolve(), 1)).rejects.toMatchObject({ code: 'busy' });
+    const held = slow('held');
+    const holding = lock.hold('at it', held.work);
+    await turn();
+    expect(held.started()).toBe(false);
+    frame.end();
+    expect(await answered).toBe('frame');
+    await turn();
+    expect(held.started()).toBe(true);
+    await expect(lock.frame(() => Promise.resolve(), 2)).rejects.toMatchObject({ code: 'busy' });
+    held.end();
+    await holding;
+    await expect(lock.frame(() => Promise.resolve(1))).resolves.toBe(1);
+  });
+
+  test('two that were asked for: the second is refused', async () => {
+    const lock = createLock();
+    const first = slow(1);
+    const holding = lock.hold('at it', first.work);
+    await expect(lock.hold('at another', () => Promise.resolve())).rejects.toMatchObject({ code: 'busy' });
+    first.end();
+    await holding;
+  });
+
+  test('what runs behind the scenes waits for all else, and what was asked for waits for it', async () => {
+    const lock = createLock();
+    const asked = slow('asked');
+    const holding = lock.hold('at it', asked.work);
+    const behind = slow('behind');
+    const measuring = lock.holdBehind('measuring', behind.work);
+    await turn();
+    expect(behind.started()).toBe(false);
+    asked.end();
+    await holding;
+    await turn();
+    expect(behind.started()).toBe(true);
+    // Neither refused nor beside it.
+    const next = slow('next');
+    const later = lock.hold('at the next', next.work);
+    await turn();
+    expect(next.started()).toBe(false);
+    behind.end();
+    expect(await measuring).toBe('behind');
+    await turn();
+    expect(next.started()).toBe(true);
+    next.end();
+    expect(await later).toBe('next');
+  });
+
+  test('goes on after work that failed', async () => {
+    const lock = createLock();
+    await expect(lock.holdBehind('measuring', () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+    await expect(lock.hold('at it', () => Promise.resolve(2))).resolves.toBe(2);
+  });
+});
