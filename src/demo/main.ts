@@ -1,5 +1,5 @@
 /** The live demo: one state, one render, wired to the public API and nothing else. */
-import { createBurner } from './load/burner';
+import type { Burner } from './load/burner';
 import { changeVersion } from './offline';
 import { readParams } from './params';
 import { createPicture } from './picture';
@@ -63,7 +63,10 @@ const session = createSession({
   change,
   picture: () => picture.element(),
 });
-const burner = createBurner((load) => change({ load }));
+
+/** Few visitors slow their device down; the first who does fetches the load. */
+let burner: Burner | undefined;
+let burning = false;
 
 const views = {
   stage: createStageView({
@@ -80,10 +83,10 @@ const views = {
     },
     energy: (energy) => session.setBudget({ latencyMs: state.budgetMs, energy }),
     mode: (mode) => session.setMode(mode),
-    load: (on) => burn(on),
+    load: (on) => void burn(on),
     strength: (strength) => {
       change({ strength });
-      if (state.load.kind === 'on' || state.load.kind === 'starting') burn(true);
+      if (state.load.kind === 'on' || state.load.kind === 'starting') void burn(true);
     },
   }),
   status: createStatusView(params),
@@ -114,12 +117,20 @@ function render(): void {
   lab(state);
   countKept(state.phase, state.complete);
   // A network that has stopped cannot be slowed down; the load must not go on unseen.
-  if (state.phase === 'error' && state.load.kind !== 'off') burner.stop();
+  if (state.phase === 'error' && burning) void burn(false);
 }
 
-function burn(on: boolean): void {
-  if (on) burner.start(state.loaded?.device.executor ?? 'cpu', state.strength);
-  else burner.stop();
+async function burn(on: boolean): Promise<void> {
+  burning = on;
+  if (!on) return burner?.stop();
+  try {
+    const { createBurner } = await import('./load/burner');
+    burner ??= createBurner((load) => change({ load }));
+  } catch {
+    return change({ load: { kind: 'failed', why: 'its part of this page could not be fetched' } });
+  }
+  // It may have been switched off while it was fetched.
+  if (burning) burner.start(state.loaded?.device.executor ?? 'cpu', state.strength);
 }
 
 byId('cancel', HTMLButtonElement).addEventListener('click', () => session.cancel());
@@ -127,7 +138,7 @@ byId('retry', HTMLButtonElement).addEventListener('click', () => void session.lo
 const diagnostics = byId('diagnostics', HTMLButtonElement);
 diagnostics.addEventListener('click', () => void copyDiagnostics(diagnostics));
 // A load left on in a tab that nobody sees would only eat the battery.
-document.addEventListener('visibilitychange', () => document.hidden && state.load.kind !== 'off' && burner.stop());
+document.addEventListener('visibilitychange', () => document.hidden && burning && void burn(false));
 wireFiles();
 const link = byId('without-gpu', HTMLAnchorElement);
 const query = new URLSearchParams(location.search);

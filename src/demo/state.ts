@@ -17,7 +17,7 @@ import type {
 } from '../index';
 import type { ScriptShape } from './lab/script';
 import type { Playback } from './lab/trace';
-import type { LoadState } from './load/burner';
+import type { LoadState } from './load/state';
 import type { Trouble } from './troubles';
 
 export type SourceKind = 'clip' | 'photos' | 'camera' | 'file';

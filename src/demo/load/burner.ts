@@ -3,6 +3,7 @@
  * loop; on the fallback every core spins. Stopping terminates the workers, which ends their work and frees their device.
  */
 import type { ExecutorKind } from '../../index';
+import type { LoadState } from './state';
 
 /** What a burning worker says, about once a second. */
 export type BurnReport =
@@ -13,12 +14,6 @@ export interface BurnOrder {
   /** Share of the time that should be busy, 0…1. */
   readonly strength: number;
 }
-
-export type LoadState =
-  | { readonly kind: 'off' }
-  | { readonly kind: 'starting'; readonly on: 'gpu' | 'cpu' }
-  | { readonly kind: 'on'; readonly on: 'gpu' | 'cpu'; readonly workers: number; readonly share: number; readonly what: string }
-  | { readonly kind: 'failed'; readonly why: string };
 
 export interface Burner {
   start(executor: ExecutorKind, strength: number): void;
@@ -82,19 +77,4 @@ export function createBurner(report: (state: LoadState) => void): Burner {
       report({ kind: 'off' });
     },
   };
-}
-
-export function loadText(state: LoadState): string {
-  switch (state.kind) {
-    case 'off':
-      return 'No load is added.';
-    case 'starting':
-      return state.on === 'gpu' ? 'Starting work on a second GPU device…' : 'Starting work on every core…';
-    case 'on':
-      return state.on === 'gpu'
-        ? `Your GPU is kept busy ${Math.round(state.share * 100)} % of the time (${state.what}).`
-        : `${state.workers} workers keep your cores busy ${Math.round(state.share * 100)} % of the time.`;
-    case 'failed':
-      return `The load could not be added: ${state.why}.`;
-  }
 }

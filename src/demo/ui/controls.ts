@@ -1,6 +1,6 @@
 /** Slider, route and energy lists, load switch. They only say what is wished; the route follows from what is measured. */
 import type { ControlMode, EnergyMode, RouteInfo, Rung } from '../../index';
-import { loadText } from '../load/burner';
+import { loadText } from '../load/state';
 import type { State } from '../state';
 import { byId, make, setAttribute, setText, whenChanged } from './dom';
 import { sliderRange } from './scale';
