@@ -16,7 +16,7 @@ export interface Specials {
 
 const PLAIN: Specials = { tiles: false, manyRows: false, halves: 'unpacked', subgroups: false };
 /** On a software adapter tiles are several times slower, and the features are not worth their compilation. */
-const SOFTWARE: Specials = { ...PLAIN, manyRows: true, halves: 'shifted' };
+const SOFTWARE: Specials = { ...PLAIN, manyRows: true };
 
 export interface GpuHandle {
   readonly device: GPUDevice;

@@ -1,9 +1,10 @@
 /** The tarball as its users meet it: checkers, types, the bundler example, the command line. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
 import type { Browser } from 'playwright';
+import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openChromium, openTab } from './chromium';
 import { ASSETS, buildExample, FIXTURE, type Packed, ROOT, SAMPLES, unpack } from './packed';
@@ -147,6 +148,33 @@ describe('in a bundler', () => {
     expect(errors).toEqual([]);
     expect(server.asked.some((path) => path.endsWith('.wasm'))).toBe(backend === 'wasm');
     await close();
+  });
+
+  it("runs in Vite's development server", async () => {
+    const app = join(packed.folder, 'app');
+    cpSync(FIXTURE, join(app, 'public/models/tiny'), { recursive: true });
+    cpSync(ASSETS['/photo.jpg'], join(app, 'public/photo.jpg'));
+    // Browsers ask for it.
+    writeFileSync(join(app, 'public/favicon.ico'), '');
+    const vite = await createServer({
+      root: app,
+      logLevel: 'silent',
+      // What the package depends on is linked into the folder from the repository.
+      server: { host: 'localhost', port: 0, fs: { allow: [packed.folder, ROOT] } },
+    });
+    try {
+      await vite.listen();
+      for (const backend of ['webgpu', 'wasm']) {
+        const { page, errors, close } = await openTab(browser, `${vite.resolvedUrls?.local[0]}index.html?backend=${backend}`);
+        await expect
+          .poll(() => page.locator('#answer').innerText(), { timeout: 120_000 })
+          .toMatch(new RegExp(`\\(${backend}\\)$`));
+        expect(errors).toEqual([]);
+        await close();
+      }
+    } finally {
+      await vite.close();
+    }
   });
 
   it('runs the example of the README', async () => {

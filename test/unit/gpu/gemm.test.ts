@@ -15,7 +15,6 @@ describe('gemmKernel', () => {
       { ...SHAPE, tiling: 'split' },
       { ...SHAPE, weights: 'int8' },
       { ...SHAPE, halves: 'native' },
-      { ...SHAPE, halves: 'shifted' },
       { ...SHAPE, halves: 'native', weights: 'int8' },
       { ...SHAPE, stats: true },
       { ...SHAPE, epilogue: 'gelu' },

@@ -15,7 +15,7 @@ const DECLARE: Record<string, string> = {
   stats: 'var<storage, read_write> stats: array<vec2f>;',
 };
 
-/** The same eight bytes every way: four half floats. */
+/** The same eight bytes either way: four half floats. */
 const HALVES: Record<Halves, string> = {
   unpacked: /* wgsl */ `
 alias half4 = vec2u;
@@ -23,13 +23,6 @@ fn halves(v: half4) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16floa
   native: /* wgsl */ `
 alias half4 = vec4<f16>;
 fn halves(v: half4) -> vec4f { return vec4f(v); }`,
-  // Sign, exponent and fraction at their places in f32, where the exponent counts from 112 further below.
-  shifted: /* wgsl */ `
-alias half4 = vec2u;
-fn halves(v: half4) -> vec4f {
-  let bits = vec4i(bitcast<vec2i>(v << vec2u(16u)), bitcast<vec2i>(v)).xzyw >> vec4u(3u);
-  return bitcast<vec4f>(bits & vec4i(-1879056384)) * 5192296858534827628530496329220096.0;
-}`,
 };
 
 /** Sign-extends four bytes. By shifts, because unpack4xI8 is a language feature that not every browser has. */

@@ -34,10 +34,9 @@ export type Tiling = keyof typeof TILINGS;
 
 /**
  * How half floats are read. `unpacked`: from words, by the shading language's own function. `native`: as such; wants the feature
- * `shader-f16`. `shifted`: from words, by integer arithmetic, in a fifth of the steps where a processor does what GPUs have a circuit for;
- * numbers below 2⁻¹⁴ may become zero.
+ * `shader-f16`.
  */
-export type Halves = 'unpacked' | 'native' | 'shifted';
+export type Halves = 'unpacked' | 'native';
 
 export interface GemmShape {
   readonly weights: WeightFormat;
