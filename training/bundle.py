@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -145,41 +150,82 @@ def rounded(tensors: dict[str, np.ndarray], weights: str = "f16") -> dict[str, n
     return widened(stored(tensors, weights))
 
 
+def require_free(folder: Path) -> None:
+    """Only a folder that is new, empty or a bundle may be written: whatever else lies there is never replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise SystemExit(f"{folder} is a file. Name a folder that does not exist yet.")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        found = json.loads((folder / "manifest.json").read_bytes())["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        found = False
+    if not found:
+        raise SystemExit(f"{folder} exists and holds no bundle ({FORMAT}). Name another folder: this one is not replaced.")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A new folder to write to, put at `target` at the end; after an error `target` is as before. What lies beside a bundle
+    that stands there, such as MODEL_CARD.md, lies in the new folder from the start."""
+    require_free(target)
+    target = target.resolve()  # a link keeps pointing there
+    partial, old = (target.with_name(f".{target.name}.{what}-{secrets.token_hex(4)}") for what in ("partial", "old"))
+    partial.mkdir(parents=True)
+    try:
+        manifest = target / "manifest.json"
+        m = json.loads(manifest.read_bytes()) if manifest.exists() else {}
+        own = {"manifest.json", *(f["file"] for f in [m.get("labels"), m.get("check"), *m.get("shards", [])] if f)}
+        for p in target.iterdir() if target.exists() else ():
+            if p.name not in own:
+                (shutil.copytree if p.is_dir() else shutil.copy2)(p, partial / p.name)
+        yield partial
+        # A folder cannot be renamed over a full one, so the old one steps aside for a moment.
+        if target.exists():
+            target.rename(old)
+        try:
+            partial.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def write_bundle(folder: Path, *, name: str, version: str, license: str, sources: list[str], input: dict,
                  configs: dict[str, tuple[str, Config]], stitches: list[dict], routes: list[dict],
                  tensors: dict[str, np.ndarray], labels: list[str], group: int, check_image: np.ndarray,
                  check_routes: list[str], check_logits: np.ndarray, tolerance: float = 0.005,
                  weights: str = "f16") -> dict:
     """`configs`: anchor id -> (display name, Config). `check_image` u8 [B, size, size, 3], `check_logits` [R, B, classes], on
-    `rounded(tensors, weights)`. `weights`: "f16", or "int8" for the matrices."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.safetensors"), *folder.glob("*.json")]:
-        if old.name != "expected.safetensors":
-            old.unlink()
-    shards, written = [], set()
-    for stem, units in shard_plan([(a, c.depth) for a, (_, c) in configs.items()], routes, group):
-        part = {k: v for k, v in tensors.items() if any(k.startswith(u + ".") for u in units)}
-        written |= part.keys()
-        shards.append(put(folder, f"{stem}.safetensors", st_save(stored(part, weights))) | {"units": units})
-    if written != tensors.keys():
-        raise ValueError(f"tensors outside every unit: {sorted(tensors.keys() - written)[:5]}")
-    c0 = next(iter(configs.values()))[1]
-    manifest = {
-        "format": FORMAT, "name": name, "version": version, "license": license, "sources": sources, "family": "vit",
-        "input": input, "classes": c0.classes,
-        "labels": put(folder, "labels.json", json.dumps(labels, ensure_ascii=False, indent=0).encode()),
-        "anchors": [{"id": a, "name": title, "config": {"dim": c.dim, "depth": c.depth, "heads": c.heads, "mlp": c.mlp,
-                                                        "patch": c.patch, "eps": c.eps}} for a, (title, c) in configs.items()],
-        "stitches": stitches, "routes": routes, "shards": shards,
-        "check": put(folder, "check.safetensors", st_save({"image": check_image, "logits": check_logits.astype(np.float32)}))
-        | {"routes": check_routes, "tolerance": tolerance},
-    }
-    write_manifest(folder, manifest)
+    `rounded(tensors, weights)`. `weights`: "f16", or "int8" for the matrices. A bundle at `folder` is replaced as a whole."""
+    with whole_folder(folder) as new:
+        shards, written = [], set()
+        for stem, units in shard_plan([(a, c.depth) for a, (_, c) in configs.items()], routes, group):
+            part = {k: v for k, v in tensors.items() if any(k.startswith(u + ".") for u in units)}
+            written |= part.keys()
+            shards.append(put(new, f"{stem}.safetensors", st_save(stored(part, weights))) | {"units": units})
+        if written != tensors.keys():
+            raise ValueError(f"tensors outside every unit: {sorted(tensors.keys() - written)[:5]}")
+        c0 = next(iter(configs.values()))[1]
+        manifest = {
+            "format": FORMAT, "name": name, "version": version, "license": license, "sources": sources, "family": "vit",
+            "input": input, "classes": c0.classes,
+            "labels": put(new, "labels.json", json.dumps(labels, ensure_ascii=False, indent=0).encode()),
+            "anchors": [{"id": a, "name": title, "config": {"dim": c.dim, "depth": c.depth, "heads": c.heads, "mlp": c.mlp,
+                                                            "patch": c.patch, "eps": c.eps}} for a, (title, c) in configs.items()],
+            "stitches": stitches, "routes": routes, "shards": shards,
+            "check": put(new, "check.safetensors", st_save({"image": check_image, "logits": check_logits.astype(np.float32)}))
+            | {"routes": check_routes, "tolerance": tolerance},
+        }
+        write_manifest(new, manifest)
     return manifest
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:
-    """One line per array element, so that differences stay readable."""
+    """One line per array element, so that differences stay readable. Whole or not at all: written beside, then renamed."""
     lines = []
     for k, v in manifest.items():
         if isinstance(v, list) and v and isinstance(v[0], dict):
@@ -187,14 +233,21 @@ def write_manifest(folder: Path, manifest: dict) -> None:
             lines.append(f"  {json.dumps(k)}: [\n{body}\n  ]")
         else:
             lines.append(f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}")
-    (folder / "manifest.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    tmp = folder / ".manifest.json.tmp"
+    tmp.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    os.replace(tmp, folder / "manifest.json")
+
+
+def read_manifest(folder: Path) -> dict:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"unknown format {manifest['format']}")
+    return manifest
 
 
 def read_bundle(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """(manifest, tensors in f32); every file's length and SHA-256 is checked."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    if manifest["format"] != FORMAT:
-        raise ValueError(f"unknown format {manifest['format']}")
+    manifest = read_manifest(folder)
     tensors: dict[str, np.ndarray] = {}
     for s in [manifest["labels"], manifest["check"], *manifest["shards"]]:
         raw = (folder / s["file"]).read_bytes()
@@ -214,7 +267,12 @@ def family_of(manifest: dict, tensors: dict[str, np.ndarray]) -> Family:
                                   manifest["classes"], c["eps"])
     plain = [{k: r[k] for k in ("id", "path", "finalNorm")} for r in manifest["routes"]]
     family = Family(configs, manifest["stitches"], plain, (manifest["input"]["mean"], manifest["input"]["std"])).eval()
-    for a, c in configs.items():
+    return load_tensors(family, tensors)
+
+
+def load_tensors(family: Family, tensors: dict[str, np.ndarray]) -> Family:
+    """The inverse of `family_tensors`, in place."""
+    for a, c in family.configs.items():
         family.anchors[a].load_state_dict(anchor_state(a, tensors, c.depth))
     with torch.no_grad():
         for s in family.index:

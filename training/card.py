@@ -37,7 +37,7 @@ not examined for bias, and must not be used to decide anything about anyone.
 
 INIT = """## Least-squares against random stitch layers
 
-Before joint fine-tuning, with the final anchors, on the first {n} validation images; the fit used {c} training images and no
+Before joint fine-tuning, with the anchors as they were then, on the first {n} validation images; the fit used {c} training images and no
 labels.
 
 | stitch layers | mean top-1 of the {k} stitched routes | lowest | highest |

@@ -1,8 +1,9 @@
 """Labelled images -> uint8 arrays, and the batch maker with its augmentation.
 
 `python data.py --data DIR --cache DIR` decodes every image once into the cache folder (keep it outside the
-repository): {split}_x.npy uint8 [N, size, size, 3] (RGB) and {split}_y.npy int64 [N]. DIR holds either `.jpk`
-containers (train-*.jpk, val.jpk; Tiny ImageNet) or the folders train/ and val/ with one folder per class.
+repository): {split}_x.npy uint8 [N, size, size, 3] (RGB), {split}_y.npy int64 [N] and input.json, how they were prepared.
+DIR holds either `.jpk` containers (train-*.jpk, val.jpk; Tiny ImageNet) or the folders train/ and val/ with one folder per
+class. With `--bundle` size, crop and filter are those of its manifest, which the runtime uses too.
 """
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Mean and standard deviation per channel, on values in 0..1."""
 IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def read_jpk(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -41,41 +43,68 @@ def read_jpk(path: Path) -> Iterator[tuple[int, bytes]]:
         q += k
 
 
-def decode_jpk(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+def fit(image: Image.Image, size: int, crop: float, filter: str) -> np.ndarray:
+    """The central square, `crop` of the shorter side, at `size`: uint8 [size, size, 3]. As the runtime does it
+    (src/input/geometry.ts): the square may begin between pixels, and taps may lie outside it."""
+    w, h = image.size
+    side = min(w, h) * crop
+    box = ((w - side) / 2, (h - side) / 2, (w + side) / 2, (h + side) / 2)
+    return np.asarray(image.convert("RGB").resize((size, size), FILTERS[filter], box), np.uint8)
+
+
+def decode_jpk(files: list[Path], size: int, crop: float = 1.0, filter: str = "bilinear") -> tuple[np.ndarray, np.ndarray]:
     xs, ys = [], []
     for f in files:
         for label, jpeg in read_jpk(f):
-            xs.append(np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), np.uint8))
+            xs.append(fit(Image.open(io.BytesIO(jpeg)), size, crop, filter))
             ys.append(label)
     return np.stack(xs), np.asarray(ys, np.int64)
 
 
-def decode_folders(root: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """One folder per class, classes in the order of their names; shorter side to `size`, central square."""
+def decode_folders(root: Path, size: int, crop: float = 1.0, filter: str = "bilinear") -> tuple[np.ndarray, np.ndarray]:
+    """One folder per class, classes in the order of their names."""
     xs, ys = [], []
     for label, folder in enumerate(sorted(p for p in root.iterdir() if p.is_dir())):
         for f in sorted(folder.rglob("*")):
             if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"):
-                xs.append(np.asarray(ImageOps.fit(Image.open(f).convert("RGB"), (size, size), Image.Resampling.BICUBIC)))
+                xs.append(fit(Image.open(f), size, crop, filter))
                 ys.append(label)
     if not xs:
         raise SystemExit(f"{root}: no images. Put one folder per class there, with .jpg, .png or .webp files.")
     return np.stack(xs), np.asarray(ys, np.int64)
 
 
-def prepare(root: Path, cache: Path, size: int) -> None:
+def require_input(cache: Path, wanted: dict) -> None:
+    """Stops where the cache was prepared for another network. A cache without input.json tells its size only."""
+    path = cache / "input.json"
+    found = json.loads(path.read_text()) if path.exists() else {"size": np.load(cache / "val_x.npy", mmap_mode="r").shape[1]}
+    if any(k in wanted and found[k] != wanted[k] for k in found):
+        have, want = (", ".join(f"{k} {v[k]}" for k in ("size", "crop", "filter") if k in v) for v in (found, wanted))
+        raise SystemExit(f"{cache} was prepared with {have}; needed is {want}. Prepare another folder with data.py, which takes "
+                         "these from --bundle.")
+
+
+def prepare(root: Path, cache: Path, size: int, crop: float = 1.0, filter: str = "bilinear") -> None:
+    """Validation images are cropped as the runtime crops; training images keep the whole square, of which `augment` draws
+    its own crops."""
     cache.mkdir(parents=True, exist_ok=True)
+    input = {"size": size, "crop": crop, "filter": filter}
+    if (cache / "input.json").exists() or (cache / "val_x.npy").exists():
+        require_input(cache, input)
+    else:
+        (cache / "input.json").write_text(json.dumps(input))
     for split, files in {"val": [root / "val.jpk"], "train": sorted(root.glob("train-*.jpk"))}.items():
         if (cache / f"{split}_y.npy").exists():
             continue
-        x, y = decode_folders(root / split, size) if (root / split).is_dir() else decode_jpk(files)
+        how = (size, crop if split == "val" else 1.0, filter)
+        x, y = decode_folders(root / split, *how) if (root / split).is_dir() else decode_jpk(files, *how)
         np.save(cache / f"{split}_x.npy", x)
         np.save(cache / f"{split}_y.npy", y)
         print(f"{split}: {len(y)} images, {y.max() + 1} classes")
 
 
 def load(cache: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images uint8 [N, 64, 64, 3] (memory-mapped, shared between processes) and labels int64 [N]."""
+    """Images uint8 [N, size, size, 3] (memory-mapped, shared between processes) and labels int64 [N]."""
     x = np.load(cache / f"{split}_x.npy", mmap_mode="c")
     return torch.from_numpy(x), torch.from_numpy(np.load(cache / f"{split}_y.npy"))
 
@@ -109,6 +138,9 @@ def augment(x: torch.Tensor, size: int, gen: torch.Generator, min_scale: float =
 def batches(x: torch.Tensor, y: torch.Tensor, batch: int, seed: int, rank: int = 0, world: int = 1,
             ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Endless shuffled batches (uint8 images, labels); every rank sees its own share of each epoch."""
+    if len(y) // world < batch:  # the smallest share, so that no process waits for one that stopped
+        raise SystemExit(f"There are {len(y) // world} training images for each of {world} process(es), fewer than --batch {batch}. "
+                         "Take a smaller --batch, fewer processes or more images.")
     epoch = 0
     while True:
         order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed + epoch))[rank::world]
@@ -122,6 +154,12 @@ if __name__ == "__main__":
     ap = argparse.ArgumentParser(description="decode the images once")
     ap.add_argument("--data", type=Path, required=True)
     ap.add_argument("--cache", type=Path, required=True)
-    ap.add_argument("--size", type=int, default=64, help="pixels of a side, for folders of photographs")
+    how = ap.add_mutually_exclusive_group()
+    how.add_argument("--size", type=int, default=64, help="pixels of a side, for a family trained from scratch")
+    how.add_argument("--bundle", type=Path, help="bundle to train on or to measure: its size, crop and filter")
     a = ap.parse_args()
-    prepare(a.data, a.cache, a.size)
+    if a.bundle:
+        manifest = json.loads((a.bundle / "manifest.json").read_text(encoding="utf-8"))
+        prepare(a.data, a.cache, *(manifest["input"][k] for k in ("size", "crop", "filter")))
+    else:
+        prepare(a.data, a.cache, a.size)

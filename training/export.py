@@ -2,12 +2,15 @@
 
     python export.py --family RUNS/family.pt --labels DATA/labels.json --name photos --out ../public/models/photos
 
-Weights are rounded to f16, or matrices to int8. The check vectors are this PyTorch model's logits, f32 arithmetic on the rounded weights, for
-two images made by formula. Accuracies are added afterwards by evaluate.py, the model card by card.py.
+Weights are rounded to f16, or matrices to int8. The check vectors are this PyTorch model's logits, f32 arithmetic on the rounded
+weights, for two images made by formula. Accuracies are added afterwards by evaluate.py, the model card by card.py.
+
+A bundle at --out is replaced when the new one is complete; other files beside it stay. No other folder is ever replaced.
 """
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import numpy as np
 import torch
 
 import data
-from bundle import family_of, family_tensors, read_bundle, write_bundle
+from bundle import family_tensors, load_tensors, read_bundle, require_free, rounded, write_bundle
 from snnet import Family, route_macs
 
 LICENSE = ("Weights for demonstration and non-commercial research and education only: they were trained on Tiny ImageNet, "
@@ -61,6 +64,7 @@ def main() -> None:
     ap.add_argument("--weights", choices=["f16", "int8"], default="f16", help="how matrices are stored")
     ap.add_argument("--check", nargs="+", default=None, help="routes of the check vectors")
     a = ap.parse_args()
+    require_free(a.out)
     torch.set_num_threads(1)
     s = torch.load(a.family, map_location="cpu", weights_only=True)
     family = Family.of_spec(s["spec"]).eval()
@@ -81,16 +85,15 @@ def main() -> None:
     else:
         origin = dict(license=LICENSE, sources=SOURCES, labels=[c["display"] for c in json.loads(a.labels.read_text())],
                       input={"size": size, "crop": 1.0, "filter": "bilinear", "mean": mean, "std": std})
-    common = dict(name=a.name, version=a.version, **origin, configs={n: (f"ViT width {c.dim}", c) for n, c in configs.items()},
-                  stitches=stitches, routes=routes, tensors=family_tensors(family), group=a.group, check_image=image,
-                  check_routes=check, weights=a.weights)
-    write_bundle(a.out, **common, check_logits=np.zeros((len(check), len(image), configs[ids[0]].classes), np.float32))
-    shipped = family_of(*read_bundle(a.out))  # what a reader gets: the rounded weights
+    tensors = family_tensors(family)
+    shipped = load_tensors(copy.deepcopy(family), rounded(tensors, a.weights))  # what a reader gets
     with torch.no_grad():
         pixels = data.normalise(torch.from_numpy(image), family.statistics)
         logits = np.stack([shipped(pixels, r).numpy() for r in check])
         apart = max((shipped(pixels, r) - family(pixels, r)).abs().max().item() for r in check)
-    manifest = write_bundle(a.out, **common, check_logits=logits)
+    manifest = write_bundle(a.out, name=a.name, version=a.version, **origin, stitches=stitches, routes=routes, tensors=tensors,
+                            configs={n: (f"ViT width {c.dim}", c) for n, c in configs.items()}, group=a.group, check_image=image,
+                            check_routes=check, check_logits=logits, weights=a.weights)
     total = sum(s["bytes"] for s in manifest["shards"])
     print(f"{a.out}: {len(routes)} routes, {len(manifest['shards'])} shards, {total} bytes; logits std {logits.std():.2f}, "
           f"rounding to {a.weights} moves check logits by at most {apart:.1e}")

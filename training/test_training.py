@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.numpy import load_file
 
 import data
@@ -216,20 +215,6 @@ class FromBundle(unittest.TestCase):
             self.assertEqual(old.keys(), new.keys())
             moved = [k for k in old if np.abs(old[k] - new[k]).max() > 1e-4]
             self.assertGreater(len(moved), len(old) // 2)
-
-
-class ClassFolders(unittest.TestCase):
-    def test_decode(self) -> None:
-        """Classes in the order of their names, shorter side fitted, central square."""
-        with tempfile.TemporaryDirectory() as d:
-            for label, name in enumerate(("ant", "bee")):
-                (Path(d) / name).mkdir()
-                half_black = np.zeros((20, 60, 3), np.uint8)
-                half_black[:, 20:40] = 100 + 50 * label
-                Image.fromarray(half_black).save(Path(d) / name / "x.png")
-            x, y = data.decode_folders(Path(d), 10)
-        self.assertEqual((x.shape, y.tolist()), ((2, 10, 10, 3), [0, 1]))
-        self.assertEqual(x[:, 5, 5, 0].tolist(), [100, 150])
 
 
 class Pieces(unittest.TestCase):

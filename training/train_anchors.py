@@ -97,7 +97,7 @@ def main() -> None:
         if rank == 0 and now - evaluated > a.eval_minutes * 60:
             r = evaluate(ema.model, vx, vy, device)
             print(f"{name} {p:6.1%} val top1 {r['top1']:.4f} top5 {r['top5']:.4f} loss {r['loss']:.3f}", flush=True)
-            curve.add(seconds=budget.seconds, step=step, images=images, size=64, loss="", rate="",
+            curve.add(seconds=budget.seconds, step=step, images=images, size=vx.shape[1], loss="", rate="",
                       val_top1=r["top1"], val_loss=r["loss"])
             evaluated = time.monotonic()
     if sync.weights(finish=True):
@@ -106,7 +106,7 @@ def main() -> None:
     if rank == 0:
         r = evaluate(ema.model, vx, vy, device)
         print(f"{name} done: step {step}, {images / len(y):.2f} epochs, val ({len(vy)} images): {r}", flush=True)
-        curve.add(seconds=budget.seconds, step=step, images=images, size=64, loss="", rate="",
+        curve.add(seconds=budget.seconds, step=step, images=images, size=vx.shape[1], loss="", rate="",
                   val_top1=r["top1"], val_loss=r["loss"])
 
 

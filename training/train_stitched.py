@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -21,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import data
-from bundle import family_of, read_bundle
+from bundle import family_of, read_bundle, read_manifest
 from common import (Budget, Curve, Ema, Sync, autocast, cosine, evaluate, parse_stages, save_checkpoint, setup, stage_size,
                     stop, training_arguments)
 from optim import make_optimisers, restore, set_rate
@@ -34,12 +35,17 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--single", action="store_true", help="one route per step and process, as the paper does; else a pair "
                     "shares the batch")
     ap.add_argument("--anchor-share", type=float, default=0.0, help="extra probability of drawing anchors only")
-    ap.add_argument("--distill", type=float, default=0.0, help="weight of the hard label of the largest anchor")
+    ap.add_argument("--distill", type=float, default=0.0, help="every other route learns the class that the "
+                    "largest anchor answers, with this weight: one more forward pass of that anchor for a route")
     ap.add_argument("--inplace", type=float, default=0.0,
                     help="both routes of a pair see the same images, and the cheaper one learns the other's probabilities with "
-                         "this weight (in-place distillation, Yu and Huang, ICCV 2019): no extra computation")
+                         "this weight (in-place distillation, Yu and Huang, ICCV 2019): no extra computation. Together with "
+                         "--distill the dearer route learns from the largest anchor")
     ap.add_argument("--stitch-lr", type=float, default=1.5e-3)
-    return ap.parse_args()
+    a = ap.parse_args()
+    if a.single and a.inplace > 0:
+        ap.error("--inplace needs pairs of routes, and --single draws one: leave one of them out, or use --distill")
+    return a
 
 
 def draw(order: list[str], anchors: list[str], a: argparse.Namespace, gen: torch.Generator) -> list[str]:
@@ -57,10 +63,30 @@ def loss_of(logits: Tensor, y: Tensor, teacher: Tensor | None, weight: float, sm
     return loss if teacher is None else (1 - weight) * loss + weight * F.cross_entropy(logits, teacher)
 
 
+def losses(family: Family, routes: list[str], shares: list[tuple[Tensor, Tensor]], together: bool, a: argparse.Namespace,
+           device: torch.device) -> Iterator[Tensor]:
+    """One loss for each route of a step. A route has one teacher at most: of a pair on the same images (`together`, the
+    dearer one first) the cheaper has the dearer; else, with --distill, the largest anchor, which has none itself."""
+    largest, dearer = list(family.configs)[-1], None
+    for route, (x, y) in zip(routes, shares):
+        teacher, weight = dearer, a.inplace
+        with autocast(device):
+            if teacher is None and a.distill > 0 and route != largest:
+                with torch.no_grad():
+                    teacher, weight = family(x, largest).argmax(1), a.distill
+            logits = family(x, route)
+            loss = loss_of(logits, y, teacher, weight, a.smoothing) / len(routes)
+        if together:
+            dearer = logits.detach().float().softmax(1)
+        yield loss
+
+
 def main() -> None:
     a = arguments()
     torch.set_num_threads(a.threads)
     rank, world, device = setup()
+    if a.bundle:
+        data.require_input(a.cache, read_manifest(a.bundle)["input"])
     x, y = data.load(a.cache, "train")
     vx, vy = (t[: a.eval_images] for t in data.load(a.cache, "val"))
     path, curve = a.out / "family.pt", Curve(a.out / "family.csv")
@@ -90,7 +116,7 @@ def main() -> None:
         res = {r: evaluate(lambda t: ema.model(t, r), vx, vy, device, statistics=family.statistics) for r in watched}
         print("family val top1 " + ", ".join(f"{r} {v['top1']:.4f}" for r, v in res.items()), flush=True)
         for r, v in res.items():
-            curve.add(seconds=budget.seconds, step=step, images=images, size=64, route=r, loss="", rate="",
+            curve.add(seconds=budget.seconds, step=step, images=images, size=vx.shape[1], route=r, loss="", rate="",
                       val_top1=v["top1"], val_loss=v["loss"])
 
     gen = torch.Generator().manual_seed(a.seed + 7919 * (step + 1) + rank)
@@ -110,18 +136,8 @@ def main() -> None:
         bx, by = data.augment(bx.to(device), size, gen, a.min_scale, family.statistics), by.to(device)
         set_rate(opts, cosine(p))
         shares = [(bx, by)] * 2 if together else list(zip(bx.chunk(len(routes)), by.chunk(len(routes))))
-        dearer = None
-        for route, (px, py) in zip(routes, shares):
-            teacher = dearer
-            with autocast(device):
-                if a.distill > 0 and not together and route != anchors[-1]:
-                    with torch.no_grad():
-                        teacher = family(px, anchors[-1]).argmax(1)
-                logits = family(px, route)
-                loss = loss_of(logits, py, teacher, a.inplace if together else a.distill, a.smoothing) / len(routes)
+        for loss in losses(family, routes, shares, together, a, device):
             loss.backward()
-            if together:
-                dearer = logits.detach().float().softmax(1)
             loss_sum, loss_n = loss_sum + loss.item(), loss_n + 1 / len(routes)
         sync.gradients()
         for o in opts:

@@ -14,7 +14,8 @@ export function climb(state: ControlState): number {
   const { estimate, now } = state;
   const hot = thermalOf(state.thermal) !== 'steady';
   if (here >= high || now - state.switchedAt < (hot ? TUNING.thermalDwellMs : TUNING.dwellMs)) return here;
-  if (state.frames < TUNING.dwellFrames || estimate.level.weight < TUNING.dwellFrames) return here;
+  const young = estimate.level.weight < TUNING.dwellFrames;
+  if (state.frames < TUNING.dwellFrames) return here;
 
   const target = state.target.targetMs;
   const spread = spreadOf(estimate);
@@ -22,8 +23,8 @@ export function climb(state: ControlState): number {
   const rest = estimate.level.weight >= TUNING.restWeight ? exp(-TUNING.restCaution * spread) : 1;
   const limit = climbMargin(spread) * rest * target;
   const excess = worstOf(state) - estimate.level.value;
-  // After a reversal the present slowdown alone is not believed: it alternates.
-  const wary = state.reversals.some((at) => now - at < TUNING.waryMs) ? exp(Math.max(0, excess)) : 1;
+  // After a reversal, or a jump a moment ago, the present slowdown alone is not believed: it alternates.
+  const wary = young || state.reversals.some((at) => now - at < TUNING.waryMs) ? exp(Math.max(0, excess)) : 1;
   if (tailMs(estimate, rungAt(state, here + 1), now) * wary > limit) return here;
   const bar = lowestBarred(state);
   let reach = here;

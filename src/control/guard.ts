@@ -54,8 +54,9 @@ export function guardAfter(guard: Guard, { now, fps, longMs }: Omit<PageEvent, '
 function cut(guard: Guard, now: number, fps: number): Guard {
   const { before, share, at, patienceMs } = guard;
   const moved = { ...guard, smoothSince: null };
-  // One bad second is no reason to begin.
+  // One bad second is no reason to begin, or to begin again.
   if (before === null && guard.stutters < TUNING.jankReadings) return moved;
+  if (share === 1 && guard.stutters < TUNING.jankReadings) return guard;
   if (before !== null && now - at < TUNING.jankStepMs) return moved;
   if (before !== null && guard.smoothSince !== null) {
     // It was smooth at the share before: back to that one, and longer.
@@ -100,7 +101,6 @@ function giveBack(guard: Guard, now: number): Guard {
     share,
     at: now,
     fps: null,
-    before: share === 1 ? null : guard.before,
     tooMuch: risky ? null : guard.tooMuch,
   };
 }

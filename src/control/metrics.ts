@@ -101,12 +101,13 @@ export function measure(run: Run, plan: Uint8Array, hopeless: Uint8Array): Metri
   };
 }
 
-/** A plan that never held anything back was not what bounded the busy time. */
+/** NaN where the plan was not what bounded the busy time: it held hardly anything back, and was not exceeded. */
 function planError({ course, withheld }: Run, busyMs: number): number {
   const { planSeconds, ticks } = course;
-  if (withheld < PLAN_BINDS * ticks || planSeconds.some((seconds) => seconds !== planSeconds[0])) return NaN;
+  if (planSeconds.some((seconds) => seconds !== planSeconds[0])) return NaN;
   const planMs = planSeconds.reduce((sum, seconds) => sum + (seconds / 60) * SIMULATION.frameMs, 0);
-  return Math.abs(100 * (busyMs / planMs - 1));
+  const error = 100 * (busyMs / planMs - 1);
+  return withheld < PLAN_BINDS * ticks && !(error > 0) ? NaN : Math.abs(error);
 }
 
 function switching(run: Run, minutes: number): Pick<Metrics, 'switches' | 'restless' | 'reversals'> {

@@ -13,6 +13,7 @@ import { COOL, shiftThermal, thermalAfter } from './thermal';
 import { isBudget, soundSignals, targetFor } from './budget';
 import type { Target } from './budget';
 import { climb } from './climb';
+import { dragged, followWait, lowerStill, settling } from './drag';
 import { doubt, freshEstimate, medianMs, observe, shiftLevel, tailMs } from './estimator';
 import { sortRungs } from './ladder';
 import { allowed, bestFit, copyOf, currentIndex, decisionOf, indexOf, rungAt, stayMargin } from './state';
@@ -89,14 +90,17 @@ function onSample(before: ControlState, { now, route, latencyMs, gpuMs }: Extrac
 
   const here = currentIndex(seen);
   const fits = tailMs(estimate, rungAt(seen, here), seen.now) <= stayMargin(seen) * seen.target.targetMs;
-  const down = fits ? here : bestFit(seen, false);
+  const { moved } = seen;
+  const dragging = moved !== null && moved.dragging && now - moved.at < TUNING.dragEveryMs;
+  const fit = fits ? here : bestFit(seen, false);
+  const down = fit < here && dragging && moved.down ? lowerStill(seen, fit) : fit;
   if (down < here) {
     const failed = climbFailed(seen);
     const panic = jump === 'up' && latencyMs > TUNING.panicRatio * seen.target.targetMs;
     const reason: DecisionReason = failed ? 'probe-failed' : panic ? 'panic' : 'over-budget';
     return move(failed ? { ...seen, retry: withFailure(seen) } : seen, down, reason, latencyMs);
   }
-  if (seen.waiting && !settling(seen, TUNING.followLeastMs)) {
+  if (seen.waiting && !dragging && !settling(seen, TUNING.followLeastMs)) {
     const best = bestFit(seen, true);
     const gain = rungAt(seen, best).accuracy - rungAt(seen, here).accuracy;
     if (!settling(seen, followWait(gain))) {
@@ -116,9 +120,9 @@ function onPage(before: ControlState, event: PageEvent): Step {
 }
 
 /**
- * A single move of the budget is followed at once, both ways. Of a drag, which is many moves, only the first climb is; the next
- * waits the longer the less it gains, and a drop gives up a little more than it must, so that a
- * sweep takes a few switches, not one a rung.
+ * A single move of the budget is followed at once, both ways. Of a drag, which is many moves, a climb
+ * waits until it gains something, the longer the less that is, and a drop gives up a little more than it must, so that a sweep takes a
+ * few switches, not one a rung.
  */
 function onBudget(before: ControlState, budget: Budget): Step {
   if (!isBudget(budget)) return { state: before };
@@ -135,36 +139,10 @@ function onBudget(before: ControlState, budget: Budget): Step {
   const to = dragged(moved, best);
   const state = { ...moved, waiting: best > to };
   const step = follow(state, to);
-  const share = shareFor({ ...step.state, share: 0 });
+  const share = shareFor(step.state, 1);
   if (share === before.share) return step;
   const next = { ...step.state, share, shareAt: state.now };
   return { state: next, decision: decisionOf(next, before.current, 'budget-changed') };
-}
-
-/** Where the budget leads for now; `best` is where it would alone. */
-function dragged(state: ControlState, best: number): number {
-  const here = currentIndex(state);
-  const accuracyOf = (index: number): number => rungAt(state, index).accuracy;
-  if (best > here) {
-    return settling(state, followWait(accuracyOf(best) - accuracyOf(here))) ? here : best;
-  }
-  const to = bestFit(state, false);
-  const goesOn = state.moved?.dragging || (state.followed?.down && settling(state, TUNING.dragMs));
-  if (to === here || !goesOn) return to;
-  const { low } = allowed(state);
-  let lower = to;
-  while (lower > low && accuracyOf(to) - accuracyOf(lower - 1) <= TUNING.dragStep) lower--;
-  return lower;
-}
-
-/** How long after a switch that a budget caused the next climb waits, ms: the longer, the less accuracy (share) it gains. */
-function followWait(gain: number): number {
-  return Math.min(Math.max(TUNING.climbPriceMs / gain, TUNING.followLeastMs), TUNING.followMostMs);
-}
-
-/** True for `ms` after a switch that a budget caused. */
-function settling({ followed, now }: ControlState, ms: number): boolean {
-  return followed !== null && now - followed.at < ms;
 }
 
 function follow(state: ControlState, to: number): Step {
@@ -283,12 +261,12 @@ function shed(state: ControlState, observedMs: number): Step {
   return { state: next, decision: decisionOf(next, state.current, 'duty', observedMs) };
 }
 
-function shareFor(state: ControlState): number {
+/** `before`: what is restored to more only where there is clear room, so that the duty does not flicker between two steps. */
+function shareFor(state: ControlState, before = state.share): number {
   const here = currentIndex(state);
   if (here > allowed(state).low || state.mode.kind === 'lock') return 1;
   const fit = state.target.targetMs / medianMs(state.estimate, rungAt(state, here), state.now);
   const steps = Math.floor(fit / TUNING.dutyStep + 1e-9);
   const share = Math.min(1, Math.max(TUNING.dutyLeast, Math.round(steps * TUNING.dutyStep * 100) / 100));
-  // Restoring needs clear room, so that the duty does not flicker between two steps.
-  return share > state.share && fit < state.share + 1.5 * TUNING.dutyStep ? state.share : share;
+  return share > before && fit < before + 1.5 * TUNING.dutyStep ? before : share;
 }

@@ -1,5 +1,5 @@
 /** Changes with every change of a constant or of the policy: a recorded trace replays only under the version it was made with. */
-export const TUNING_VERSION = 3;
+export const TUNING_VERSION = 4;
 
 /** Every constant of the controller, once. */
 export const TUNING = {
@@ -23,8 +23,10 @@ export const TUNING = {
   restWeight: 60,
   /** …a climb needs this many log-sds of further room. */
   restCaution: 0.4,
+  /** A climb that a move of the budget causes waits until this over the accuracy (share) that it gains, ms, after the last switch… */
+  followPriceMs: 15,
   /** Least time between climbs that moves of the budget cause, ms, where they gain much… */
-  followLeastMs: 500,
+  followLeastMs: 550,
   /** …and where they gain little. */
   followMostMs: 3000,
   /** A drop of a drag gives up this much accuracy (share) in advance… */
@@ -51,6 +53,8 @@ export const TUNING = {
   waryMs: 60_000,
   /** Span of "the recent worst" slowdown, seconds. */
   worstSeconds: 12,
+  /** Of those, the worst that do not count: each is an estimate from few frames, and the worst of many is mostly noise. */
+  worstIgnored: 4,
   /** First wait after a failed climb, ms; doubles with each further failure of that rung. */
   retryFirstMs: 1000,
   /** Longest wait after failed climbs, ms. */

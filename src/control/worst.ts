@@ -1,4 +1,4 @@
-/** The worst slowdown of the last seconds: what a climb has to fit once the device was seen to alternate. */
+/** The worst slowdown of the last seconds, but for the worst few: what a climb has to fit once the device was seen to alternate. */
 import type { ControlState, Draft } from './state';
 import { TUNING } from './tuning';
 
@@ -18,5 +18,6 @@ export function rememberWorst(state: Draft): void {
 }
 
 export function worstOf(state: ControlState): number {
-  return state.worst.reduce((most, level) => Math.max(most, level), state.estimate.level.value);
+  const worst = [...state.worst].sort((a, b) => b - a)[Math.min(TUNING.worstIgnored, state.worst.length - 1)];
+  return Math.max(worst ?? -Infinity, state.estimate.level.value);
 }

@@ -24,6 +24,12 @@ export async function registerOffline(): Promise<void> {
     registration.addEventListener('updatefound', () => {
       registration.installing?.addEventListener('statechange', offer);
     });
+    // Agreed to in another tab: this one's own files are no longer kept.
+    let controlled = navigator.serviceWorker.controller !== null;
+    navigator.serviceWorker.addEventListener('controllerchange', () => {
+      if (controlled) showChanged();
+      controlled = true;
+    });
     setInterval(() => void registration.update().catch(() => {}), LOOK_MS);
   } catch {
     // Forbidden by a policy, in private browsing say.
@@ -72,13 +78,26 @@ function showBox(text: string): HTMLElement {
 
 function showOffer(): void {
   if (document.getElementById('update') !== null) return;
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = 'Change to it';
-  button.addEventListener('click', () => {
-    button.disabled = true;
+  const button = createButton('Change to it', () => {
     sessionStorage.setItem(AGREED, 'yes');
     location.reload();
   });
   showBox('A new version of this page is ready. ').append(button);
+}
+
+function showChanged(): void {
+  document.getElementById('update')?.remove();
+  const text = 'Another tab has changed to the new version of this page; parts of the old one may be missing here. ';
+  showBox(text).append(createButton('Reload', () => location.reload()));
+}
+
+function createButton(text: string, onClick: () => void): HTMLButtonElement {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = text;
+  button.addEventListener('click', () => {
+    button.disabled = true;
+    onClick();
+  });
+  return button;
 }

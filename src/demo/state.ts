@@ -52,7 +52,8 @@ export interface LogEntry {
 export type CalibrationState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'running'; readonly progress: CalibrationProgress | null }
-  | { readonly kind: 'done' }
+  /** `kept`: every network was there to be measured. */
+  | { readonly kind: 'done'; readonly kept: boolean }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly why: string };
 

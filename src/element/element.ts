@@ -29,6 +29,7 @@ export class RunningStitchElement extends TypedElement {
   #lease: Lease | undefined;
   #stopWatch: (() => void) | undefined;
   #restarting = false;
+  #begunWith: SourceKind | undefined;
 
   /** URL of the bundle's manifest.json. Without one the element stays idle. */
   get src(): string {
@@ -139,10 +140,10 @@ export class RunningStitchElement extends TypedElement {
   }
 
   #onChildren(): void {
-    if (this.source !== 'camera' && this.#runtime !== undefined) {
-      this.#stopWatching();
-      this.#watchIfWanted();
-    }
+    if (this.source === 'camera' || this.#begunWith === undefined) return;
+    if (this.source !== this.#begunWith) return this.#restart();
+    this.#stopWatching();
+    this.#watchIfWanted();
   }
 
   /** Several attributes that change together start one run. */
@@ -153,7 +154,10 @@ export class RunningStitchElement extends TypedElement {
     queueMicrotask(() => {
       this.#restarting = false;
       if (!this.isConnected) return;
-      if (this.src !== '' && (this.#visible || this.loading === 'eager')) void this.#begin();
+      // The children that say what to look at may not be parsed yet.
+      const early = document.readyState === 'loading' && this.source === 'camera' && !this.hasAttribute('source');
+      if (early) document.addEventListener('DOMContentLoaded', () => this.#restart(), { once: true });
+      else if (this.src !== '' && (this.#visible || this.loading === 'eager')) void this.#begin();
       else this.#rest();
     });
   }
@@ -169,6 +173,7 @@ export class RunningStitchElement extends TypedElement {
   async #begin(): Promise<void> {
     const run = new AbortController();
     this.#run = run;
+    this.#begunWith = this.source;
     const view = this.#view;
     if (view === undefined) return;
     this.#setState('loading');
@@ -217,10 +222,16 @@ export class RunningStitchElement extends TypedElement {
     this.#view?.showStatus('');
     this.#stopWatch = this.#lease.watch(source, {
       onResult: (result) => {
+        this.#view?.showStatus('');
         this.#view?.showAnswer(result.top[0]);
         this.#emit('result', result);
       },
-      onError: (error, final) => (final ? this.#fail(error) : this.#emit('error', error)),
+      onError: (error, final) => {
+        if (final) return this.#fail(error);
+        // A picture that stands still is not tried again by itself.
+        if (source instanceof HTMLImageElement) this.#view?.showStatus(error.message);
+        this.#emit('error', error);
+      },
     });
     this.#setState('running');
   }

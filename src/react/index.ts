@@ -53,13 +53,16 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
   const [loaded, setLoaded] = useState<Loaded>();
   const [progress, setProgress] = useState<LoadProgress>();
   const [result, setResult] = useState<Classification>();
-  const [error, setError] = useState<StitchError>();
+  const [failed, setFailed] = useState<StitchError>();
+  /** Of the present budget, and of the present source; another one may be right. */
+  const [refused, setRefused] = useState<StitchError>();
+  const [unread, setUnread] = useState<StitchError>();
 
   useEffect(() => {
     if (!enabled) return undefined;
     let stale = false;
     const fail = (reason: unknown): void => {
-      if (!stale) setError(asStitchError(reason));
+      if (!stale) setFailed(asStitchError(reason));
     };
     let off = (): void => {};
     let mine: Lease | undefined;
@@ -83,27 +86,37 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
       setLoaded(undefined);
       setProgress(undefined);
       setResult(undefined);
-      setError(undefined);
+      setFailed(undefined);
     };
   }, [bundle, backend, cache, enabled]);
 
   useEffect(() => {
     if (taken === undefined) return;
+    setRefused(undefined);
     try {
       taken.budget = { ...(latencyMs === undefined ? {} : { latencyMs }), ...(energy === undefined ? {} : { energy }) };
     } catch (reason) {
-      setError(asStitchError(reason));
+      setRefused(asStitchError(reason));
     }
   }, [taken, latencyMs, energy]);
 
   useEffect(() => {
     if (loaded === undefined || node === null) return undefined;
-    return loaded.lease.watch(node, {
-      onResult: setResult,
-      onError: (reason, final) => final && setError(reason),
+    const end = loaded.lease.watch(node, {
+      onResult(answer) {
+        setResult(answer);
+        setUnread(undefined);
+      },
+      // A picture that stands still is not tried again by itself; of a video the next frame may be better.
+      onError: (reason, final) => (final || node instanceof HTMLImageElement) && setUnread(reason),
     });
+    return () => {
+      end();
+      setUnread(undefined);
+    };
   }, [loaded, node]);
 
+  const error = failed ?? refused ?? unread;
   const status = error !== undefined ? 'error' : loaded !== undefined ? 'ready' : enabled ? 'loading' : 'idle';
   return { ref, status, progress, result, error, runtime: loaded?.runtime };
 }

@@ -35,7 +35,7 @@ export interface RuntimeOptions {
   readonly waitFor?: 'first' | 'all';
   /** Classify fewer frames when the page's own animation stutters. Default true. */
   readonly guardPage?: boolean;
-  /** Ask the browser, after the first answer, not to drop what is cached. Default true. */
+  /** Ask the browser, after the first answer, not to drop what is cached. Default: `cache`. */
   readonly persist?: boolean;
   /** Aborts loading; after `createRuntime` has resolved, the loading of the rest, and what is there stays usable. */
   readonly signal?: AbortSignal;

@@ -45,7 +45,7 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
     crashedAt: found?.anchor,
     begin(next) {
       anchor = next;
-      mark();
+      if (document.visibilityState !== 'hidden') mark();
       addEventListener('pagehide', strike);
       document.addEventListener('visibilitychange', onVisibility);
     },

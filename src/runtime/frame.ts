@@ -19,7 +19,9 @@ export async function toEngineFrame(source: FrameSource): Promise<EngineFrame> {
     const kind = source instanceof Blob ? 'file' : kindOf(source);
     throw invalid(
       `The ${kind} has no readable pixels: ${reason}.`,
-      kind === 'file' ? 'Use a JPEG, PNG, WebP or AVIF image.' : 'Pass a decoded, same-origin source of at least 1×1 pixel.',
+      kind === 'file'
+        ? 'Use a JPEG, PNG, WebP or AVIF image.'
+        : 'Pass a decoded source of at least 1×1 pixel, of this origin or fetched with crossorigin="anonymous".',
       error,
     );
   }
@@ -33,13 +35,23 @@ async function convert(source: FrameSource): Promise<EngineFrame> {
     if (!source.complete || source.naturalWidth === 0) {
       throw invalid('The image element has not loaded.', 'Await image.decode() before classifying it.');
     }
-    return createImageBitmap(source);
+    return untainted(await createImageBitmap(source));
   }
   if (isKind(source, 'ImageData') || !isImageSource(source)) {
     const { data, width, height } = source;
     return { data: new Uint8ClampedArray(data), width, height };
   }
-  return createImageBitmap(source);
+  return untainted(await createImageBitmap(source));
+}
+
+/** A bitmap with pixels of another origin can be made, but not handed over; said here, where it is known whose it is. */
+function untainted(bitmap: ImageBitmap): ImageBitmap {
+  try {
+    return structuredClone(bitmap, { transfer: [bitmap] });
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
 }
 
 async function ofVideo(video: HTMLVideoElement): Promise<EngineFrame> {
@@ -47,7 +59,7 @@ async function ofVideo(video: HTMLVideoElement): Promise<EngineFrame> {
     throw invalid('The video has no current picture.', 'Wait for its "loadeddata" event.');
   }
   // No copy through the CPU where the browser has WebCodecs.
-  return typeof VideoFrame === 'function' ? new VideoFrame(video) : createImageBitmap(video);
+  return typeof VideoFrame === 'function' ? new VideoFrame(video) : untainted(await createImageBitmap(video));
 }
 
 interface Kinds {

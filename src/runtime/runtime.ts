@@ -49,19 +49,22 @@ async function startProfile(host: EngineHost, store: ProfileStore): Promise<Devi
   return made;
 }
 
-/** Worth keeping: measured here, and not only because other routes were not loaded yet. */
-function isComplete({ source }: DeviceProfile, { info }: EngineHost): boolean {
+/** Worth keeping: measured here, on every network that is loaded, and not while more are still to come. */
+function isComplete({ source, routes }: DeviceProfile, { info }: EngineHost): boolean {
   const planned = info.tiers.filter(({ planned: wanted }) => wanted).map(({ anchor }) => anchor);
   const ready = new Set(info.ready);
   const expected = info.routes.filter(({ path }) => path.every((step) => 'stitch' in step || planned.includes(step.anchor)));
-  return source !== 'priors' && expected.every(({ id }) => ready.has(id));
+  const measured = new Set(routes.flatMap(({ route, measuredMs }) => (measuredMs === undefined ? [] : [route])));
+  // What a network of another size costs is a guess.
+  const known = info.routes.every(({ id, path }) => path.length > 1 || !ready.has(id) || measured.has(id));
+  return source !== 'priors' && known && expected.every(({ id }) => ready.has(id));
 }
 
 function assemble(
   { host, loading, measured: profile }: Started<DeviceProfile>,
   store: ProfileStore,
   budget: Budget,
-  { persist = true, guardPage = true }: RuntimeOptions,
+  { cache = true, persist = cache, guardPage = true }: RuntimeOptions,
 ): { readonly runtime: Runtime; readonly listeners: Listeners } {
   const { info } = host;
   const events = createEmitter<RuntimeEvents>();
@@ -165,8 +168,11 @@ function assemble(
     },
     onError,
   };
-  const provisional = profile.source === 'measured' && !isComplete(profile, host);
-  loading.loaded.then(() => (provisional && !disposed ? measuring.refine('measured') : undefined), onError);
+  const complete = (): void => {
+    if (!disposed && steering.profile.source !== 'priors' && !isComplete(steering.profile, host))
+      void measuring.refine('measured');
+  };
+  loading.loaded.then(complete, onError);
 
   const runtime: Runtime = {
     get device() {
@@ -181,7 +187,10 @@ function assemble(
     },
     tiers: info.tiers,
     loaded: loading.loaded,
-    loadMore: (anchor) => loading.more(anchor),
+    async loadMore(anchor) {
+      await loading.more(anchor);
+      complete();
+    },
     get ladder() {
       return steering.ladder;
     },
@@ -226,6 +235,7 @@ function assemble(
           onFailure?.(error);
           onError(error);
         },
+        onEnd: () => end(),
         duty: () => steering.duty,
         readyAt: () => steering.readyAt,
         overlapAfter: () =>

@@ -69,7 +69,7 @@ export async function startEngine<T>(
     onError: (error, final) => listeners().onError?.(error, final),
     route: () => listeners().route?.(),
   });
-  const abort = aborted(signal, () => starting && host.end(cancelled()));
+  const { abort, unheard } = aborted(signal, () => starting && host.end(cancelled()));
   try {
     await Promise.race([host.started(), abort]);
     let loading: Loading | undefined;
@@ -85,25 +85,26 @@ export async function startEngine<T>(
   } catch (error) {
     host.end(cancelled());
     throw error;
+  } finally {
+    unheard();
   }
 }
 
 const cancelled = (): StitchError => new StitchError('aborted', 'Loading was cancelled.');
 
-/** Never resolves; rejects when the signal fires, not when the engine notices: its script may never arrive. */
-function aborted(signal: AbortSignal | undefined, onAbort: () => void): Promise<never> {
-  const promise = new Promise<never>((_, reject) => {
-    signal?.addEventListener(
-      'abort',
-      () => {
-        onAbort();
-        reject(cancelled());
-      },
-      { once: true },
-    );
+/** Never resolves; rejects when the signal fires, not when the engine notices: its script may never arrive. Until `unheard`. */
+function aborted(signal: AbortSignal | undefined, onAbort: () => void): { abort: Promise<never>; unheard: () => void } {
+  let unheard = (): void => {};
+  const abort = new Promise<never>((_, reject) => {
+    const listener = (): void => {
+      onAbort();
+      reject(cancelled());
+    };
+    signal?.addEventListener('abort', listener, { once: true });
+    unheard = () => signal?.removeEventListener('abort', listener);
   });
-  promise.catch(() => {});
-  return promise;
+  abort.catch(() => {});
+  return { abort, unheard };
 }
 
 function absolute(bundle: string | URL): string {

@@ -13,6 +13,8 @@ export interface WatchHooks {
   classify(frame: FrameSource): Promise<unknown>;
   onDropped(): void;
   onError(error: StitchError): void;
+  /** After the last error: no further picture is asked for. */
+  onEnd(): void;
   /** Share of frames to classify, 0…1. */
   duty(): number;
   /** When the energy plan allows the next frame, performance.now(). */
@@ -98,7 +100,9 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
     }
     failures += 1;
     if (!stopped) hooks.onError(known);
-    if (!known.recoverable || failures >= MAX_FAILURES) stop();
+    if (known.recoverable && failures < MAX_FAILURES) return;
+    stop();
+    hooks.onEnd();
   };
   const run = async (): Promise<void> => {
     fresh = false;

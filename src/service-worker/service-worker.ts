@@ -52,7 +52,7 @@ worker.addEventListener('fetch', (event) => {
   if (request.method !== 'GET' || !request.url.startsWith(scope)) return;
   const url = pageOf(request);
   if (shell.has(url)) event.respondWith(fromShell(url, request));
-  else if (request.mode === 'navigate') event.respondWith(fetch(request).catch(() => fromShell(urlOf('index.html'), request)));
+  else if (request.mode === 'navigate') event.respondWith(fetch(request).catch(() => toStart(request)));
 });
 
 /** The file behind an address: without query and hash, `index.html` for a folder, and a page's name without its ending. */
@@ -72,8 +72,9 @@ async function install(): Promise<void> {
         const url = urlOf(file);
         const kept = file.startsWith('assets/') ? await caches.match(url) : undefined;
         const response = kept ?? (await fetch(url, { cache: 'no-cache' }));
-        if (!response.ok || response.redirected) throw new Error(`${url}: the server answered ${response.status}`);
-        await cache.put(url, response);
+        if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
+        // Some hosts send a page on to its name without ending; what was redirected may not answer a navigation.
+        await cache.put(url, response.redirected ? new Response(response.body, { headers: response.headers }) : response);
       }),
     );
   } catch (error) {
@@ -87,6 +88,9 @@ async function activate(): Promise<void> {
   await Promise.all(names.filter((name) => name.startsWith(prefix) && name !== cacheName).map((name) => caches.delete(name)));
   await worker.clients.claim();
 }
+
+/** A page names its files relative to itself, so the start page must stand at its own address. */
+const toStart = ({ url }: Request): Response => Response.redirect(urlOf('index.html') + new URL(url).search);
 
 async function fromShell(url: string, request: Request): Promise<Response> {
   const cache = await caches.open(cacheName);

@@ -71,6 +71,8 @@ export function createTurns(watch: Runtime['watch']): Turns {
       for (const one of places) end(one, error);
     } else if (place !== undefined && has(place)) {
       place.failures += 1;
+      // Not the picture's fault; one that stands still is not offered again.
+      if (error.detail['healing'] === true) place.fresh = true;
       if (place.failures >= MAX_FAILURES) end(place, error);
       else place.seat.onError(error, false);
       resume();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
 import { openChromium, openTab } from './chromium';
 import { add, alive, eventually, openCounting, part, state, tag } from './element-page';
-import { ASSETS, buildExample, type Packed, unpack } from './packed';
+import { ASSETS, buildExample, type Packed, SAMPLES, unpack } from './packed';
 import { serve, type Server } from './serve';
 
 const QUERY = '?backend=webgpu';
@@ -41,6 +41,22 @@ describe('<running-stitch>', () => {
     expect(alive(page)).toBe(1);
     expect(errors).toEqual([]);
     await close();
+  });
+
+  it('says of a picture from elsewhere that it may not be read, and goes on for the others', async () => {
+    const elsewhere = await serve({ folders: { '/': SAMPLES } });
+    const { page, close } = await open('/empty.html');
+    await add(page, tag('bad', 'loading="eager"', `<img src="${elsewhere.origin}/goldfish.jpg" alt="">`, 'cpu'));
+    await add(page, tag('good', 'loading="eager"', undefined, 'cpu'));
+    await eventually(() => part(page, '#bad', 'status').innerText()).toMatch(/crossorigin/);
+    await eventually(() => part(page, '#good', 'label').innerText()).not.toBe('');
+    expect(await state(page, '#good')).toBe('running');
+    // Another picture, and the complaint is gone.
+    await page.evaluate(() => document.querySelector('#bad img')?.setAttribute('src', '/photo.jpg'));
+    await eventually(() => part(page, '#bad', 'label').innerText()).not.toBe('');
+    expect(await part(page, '#bad', 'status').innerText()).toBe('');
+    await close();
+    await elsewhere.close();
   });
 
   it('mirrors attributes and properties, also those set before it was defined', async () => {

@@ -52,6 +52,32 @@ describe('the script from another origin', () => {
     await server.close();
   });
 
+  it('lets an element that is still being parsed find its picture, and asks for no camera', async () => {
+    const server = await host();
+    const { page, close } = await openTab(browser, 'about:blank');
+    await page.addInitScript(() => {
+      const asked = Promise.reject(new Error('no camera here'));
+      asked.catch(() => {});
+      navigator.mediaDevices.getUserMedia = () => {
+        document.documentElement.dataset['asked'] = 'camera';
+        return asked;
+      };
+    });
+    await page.route(`${server.origin}/early.html`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<!doctype html><script src="${cdn.origin}/running-stitch.iife.js"></script>
+          <running-stitch id="tag" src="/models/tiny/manifest.json" backend="cpu" loading="eager"><img src="/photo.jpg" alt=""></running-stitch>`,
+      }),
+    );
+    await page.goto(`${server.origin}/early.html`);
+    const spoken = page.locator('running-stitch [part=live]');
+    await expect.poll(() => spoken.innerText(), { timeout: 60_000 }).toMatch(/^class \d+$/);
+    expect(await page.locator('html').getAttribute('data-asked')).toBeNull();
+    await close();
+    await server.close();
+  });
+
   it('is refused where a byte differs from the integrity value', async () => {
     const other = `sha384-${createHash('sha384').update('other').digest('base64')}`;
     const server = await host(other);

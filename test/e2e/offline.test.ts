@@ -21,15 +21,18 @@ beforeAll(async () => {
   browser = await openChromium();
 });
 afterAll(() => browser.close());
-beforeEach(async () => {
-  suffix = '';
-  server = await serve({
+const serveSite = (withoutEndings = false) =>
+  serve({
     folders: { '/bundle/': BUNDLE, '/': SITE },
+    withoutEndings,
     edit: (path, content) => {
       if (path === '/index.html') return content.replace('</title>', `${suffix}</title>`);
       return path === '/service-worker.js' ? content.replace(/(?<="version":")/, suffix) : content;
     },
   });
+beforeEach(async () => {
+  suffix = '';
+  server = await serveSite();
   context = await browser.newContext();
 });
 afterEach(async () => {
@@ -119,11 +122,24 @@ describe('the demo without network', () => {
     });
   }
 
+  it('is kept also where the host sends pages on to their names without ending', async () => {
+    await server.close();
+    server = await serveSite(true);
+    const page = await visit('&backend=wasm');
+    await settled(page);
+    await server.close();
+    await page.reload();
+    await page.waitForSelector('html[data-state="ready"]', { timeout: 60_000 });
+    await page.goto(`${server.origin}/bench`);
+    expect(await page.title()).toMatch(/bench/i);
+  });
+
   it('opens at any address below it, and says what it does not have', async () => {
     const page = await visit('&backend=wasm');
     await settled(page);
     await server.close();
-    await page.goto(`${server.origin}/somewhere/else?source=photos`);
+    await page.goto(`${server.origin}/somewhere/else?source=photos&backend=wasm&bundle=bundle/manifest.json`);
+    await page.waitForSelector('html[data-state="ready"]', { timeout: 60_000 });
     expect(await page.title()).toMatch(/Running Stitch/);
     const missing = await page.evaluate(() => fetch('/models/other/manifest.json').catch(() => 'no network'));
     expect(missing).toBe('no network');
@@ -141,8 +157,16 @@ describe('the demo without network', () => {
     await page.reload();
     expect(await page.title()).toBe(before);
     await offer.waitFor({ timeout: 60_000 });
+    // A second tab stays as it is until its user wants otherwise, and says that it is old.
+    const other = await visit('&backend=wasm');
     await offer.getByRole('button').click();
     await eventually(() => page.title()).toBe(`${before}two`);
+    const changed = other.locator('#update', { hasText: 'Another tab' });
+    await changed.waitFor({ timeout: 60_000 });
+    expect(await other.title()).toBe(before);
+    await changed.getByRole('button').click();
+    await eventually(() => other.title()).toBe(`${before}two`);
+    await other.close();
     await eventually(async () => (await cached(page)).names).toHaveLength(1);
     expect((await cached(page)).names).not.toEqual([old]);
     await server.close();

@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly folders: Readonly<Record<string, string>>;
   /** Set on every answer. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sends pages on to their name without `.html`, as some hosts do. */
+  readonly withoutEndings?: boolean;
   /** The last word on a text file, by its path. */
   readonly edit?: (path: string, text: string) => string;
 }
@@ -34,7 +36,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
-export async function serve({ folders, headers = {}, edit }: ServeOptions): Promise<Server> {
+export async function serve({ folders, headers = {}, edit, withoutEndings = false }: ServeOptions): Promise<Server> {
   const asked: string[] = [];
   const find = async (path: string): Promise<Uint8Array | undefined> => {
     for (const [prefix, folder] of Object.entries(folders)) {
@@ -46,7 +48,12 @@ export async function serve({ folders, headers = {}, edit }: ServeOptions): Prom
   };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
+    if (withoutEndings && pathname.endsWith('.html')) {
+      const location = pathname.replace(/(?:(?<=\/)index)?\.html$/, '');
+      return response.writeHead(301, { ...headers, location }).end();
+    }
+    const page = withoutEndings && extname(pathname) === '' ? `${pathname}.html` : pathname;
+    const path = pathname.endsWith('/') ? `${pathname}index.html` : page;
     // Browsers ask by themselves.
     if (path === '/favicon.ico') return response.writeHead(204, headers).end();
     asked.push(path);

@@ -163,6 +163,12 @@ describe('scripts and traces', () => {
     await eventually(() => text(page, 'playback-verdict')).toMatch(/identical/);
     expect(await text(page, 'playback-log')).toMatch(/budget is now/i);
     expect(await page.getByTestId('playback-plot').locator('.dots').first().getAttribute('d')).toMatch(/^M/);
+    // One level at the start, and one a decision.
+    const levels = 1 + lines.filter((line) => line.includes('"decision"')).length;
+    for (const path of ['.allowed', '.route-line-path']) {
+      const drawn = await page.getByTestId('playback-plot').locator(path).getAttribute('d');
+      expect(drawn?.match(/V|M\S+ /g)).toHaveLength(levels);
+    }
 
     // One number of one decision, changed by hand.
     const at = lines.findIndex((line) => line.includes('"decision"'));

@@ -102,7 +102,9 @@ function stepText(state: CalibrationState): string {
         ? 'Waiting for the last frame…'
         : `Measuring ${state.progress.route}: ${state.progress.done} of ${state.progress.total} frames.`;
     case 'done':
-      return 'Measured, and kept for the next visit.';
+      return state.kept
+        ? 'Measured, and kept for the next visit.'
+        : 'Measured, but for the networks that are not here yet: they follow, and then it is kept.';
     case 'cancelled':
       return 'Cancelled; everything stays as it was.';
     case 'failed':

@@ -43,7 +43,7 @@ export function createLab(host: LabHost): (state: State) => void {
         signal: mine.signal,
         onProgress: (progress) => mine === measuring && change({ calibration: { kind: 'running', progress } }),
       });
-      if (mine === measuring) change({ calibration: { kind: 'done' } });
+      if (mine === measuring) change({ calibration: { kind: 'done', kept: get().complete } });
     } catch (error) {
       const { code, message } = describeTrouble(error);
       if (mine !== measuring) return;

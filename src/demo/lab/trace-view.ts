@@ -95,13 +95,14 @@ function timeline({ start, frames, decisions, rungs, durationMs }: Playback, wid
   const late = dots.filter(({ atMs, latencyMs }) => latencyMs > allowed(atMs));
   plot.append(svg('path', { d: dot(dots), class: 'dots' }), svg('path', { d: dot(late), class: 'dots late' }));
   const end = x.at(seconds).toFixed(1);
-  const steps = (height_: (index: number) => number) =>
-    decisions
+  const steps = (height_: (point: (typeof points)[number]) => number) =>
+    points
       .map(
-        ({ atMs }, i) => `${i === 0 ? 'M' : 'H'}${x.at(atMs / 1000).toFixed(1)}${i === 0 ? ' ' : 'V'}${height_(i).toFixed(1)}`,
+        (point, i) =>
+          `${i === 0 ? 'M' : 'H'}${x.at(point.atMs / 1000).toFixed(1)}${i === 0 ? ' ' : 'V'}${height_(point).toFixed(1)}`,
       )
       .join('') + `H${end}`;
-  plot.append(svg('path', { d: steps((i) => y.at(points[i]?.targetMs ?? 0)), class: 'allowed' }));
+  plot.append(svg('path', { d: steps(({ targetMs }) => y.at(targetMs)), class: 'allowed' }));
 
   const lane = (id: string) => {
     const index = rungs.findIndex((rung) => rung.id === id);
@@ -110,7 +111,7 @@ function timeline({ start, frames, decisions, rungs, durationMs }: Playback, wid
   plot.append(
     svg('rect', { x: LEFT, y: lanesTop, width: Math.max(width - LEFT - RIGHT, 0), height: laneHeight, rx: 4, class: 'lanes' }),
   );
-  plot.append(svg('path', { d: steps((i) => lane(points[i]?.to ?? '')), class: 'route-line-path' }));
+  plot.append(svg('path', { d: steps(({ to }) => lane(to)), class: 'route-line-path' }));
   plot.append(label(rungs.at(-1)?.id ?? '', LEFT + 4, lanesTop - 5, 'tick-text', 'start'));
   if (rungs.length > 1) plot.append(label(rungs[0]?.id ?? '', LEFT + 4, lanesTop + laneHeight + 14, 'tick-text', 'start'));
   for (const value of x.ticks.slice(1))

@@ -96,7 +96,9 @@ export function createControls(actions: ControlActions): Controls {
     const wanted = modeValue(state().mode);
     // A route that is locked in the plot need not be worth a place on the ladder.
     if (![...mode.options].some((option) => option.value === wanted)) {
-      groups[0]?.append(new Option(`Always ${wanted.slice('lock:'.length)} (not on the ladder)`, wanted));
+      const { kind, route = '' } = { route: undefined, ...state().mode };
+      const at = KINDS.findIndex(([one]) => one === kind);
+      groups[at]?.append(new Option(`${KINDS[at]?.[1]} ${route} (not on the ladder)`, wanted));
     }
     mode.value = wanted;
   });

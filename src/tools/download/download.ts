@@ -38,6 +38,10 @@ export interface DownloadOptions {
   /** 64 lower-case hex digits, where it is known. */
   readonly sha256?: string | undefined;
   readonly patience?: Partial<Patience> | undefined;
+  /** Fetches also what is there; it stays until the new file is whole. */
+  readonly refresh?: boolean | undefined;
+  /** Told of a file that was there and is taken as it is. */
+  readonly onCached?: ((path: string) => void) | undefined;
 }
 
 const LONGEST_WAIT_MS = 30_000;
@@ -67,7 +71,7 @@ export async function download(url: URL, target: string, options: DownloadOption
     expectedBytes: options.bytes,
     sha256: options.sha256,
   };
-  if (await isThere(transfer)) return;
+  if (options.refresh !== true && (await isThere(transfer))) return options.onCached?.(target);
   await mkdir(dirname(target), { recursive: true }).catch((error: unknown) => storageError(dirname(target), error));
   const part = await fill(transfer);
   const problem = await whatIsWrong(transfer, part);
@@ -193,7 +197,7 @@ async function whatIsWrong({ expectedBytes, sha256, options }: Transfer, part: P
 }
 
 /** SHA-256 of a file as 64 lower-case hex digits, read in pieces. Errors: aborted. */
-async function sha256Of(path: string, signal: AbortSignal | undefined): Promise<string> {
+export async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) {
     throwIfAborted(signal);

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StitchError } from '../../core/errors';
+import { storageFailure } from '../lib/file-errors';
 
 const LONGEST_ETAG = 120;
 
@@ -42,10 +42,7 @@ export async function openPart(path: string, flags: 'a' | 'w'): Promise<FileHand
 }
 
 export function storageError(path: string, error: unknown): never {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  const why =
-    { ENOSPC: 'the disk is full', EACCES: 'it may not be written', EROFS: 'the disk is read-only' }[code] ?? String(error);
-  throw new StitchError('storage', `${path}: ${why}. Make room, or choose another cache folder.`, { path }, error);
+  throw storageFailure(path, error, 'Make room, or choose another cache folder.');
 }
 
 /** The part becomes the target, at once. */

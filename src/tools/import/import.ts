@@ -10,6 +10,7 @@ import { type AnchorDraft, type AnchorOptions, DEFAULT_EPS, readAnchor } from '.
 import { hintsOf } from './config-hints';
 import { detectStyle, type Detected } from './detect';
 import { invalid } from './file';
+import { preprocessingFor } from './preprocessing';
 import { type ReadSink, tellReads } from './reading';
 import { readStitches } from './snnet';
 import type { Checkpoint } from './source';
@@ -33,7 +34,7 @@ export interface FamilyOptions {
   readonly heads?: readonly number[];
   /** Of every LayerNorm. Default 1e-6. */
   readonly eps?: number;
-  /** Default: ImageNet's mean and std, bicubic, crop 0.875, or what a timm config.json says. */
+  /** Default: what preprocessor_config.json or a timm config.json says, else ImageNet's mean and std, bicubic, crop 0.875. */
   readonly input?: Partial<Omit<InputSpec, 'size'>>;
   /** One per class. Default: those of a config.json, else `class 0`, `class 1`, … */
   readonly labels?: readonly string[];
@@ -45,12 +46,6 @@ export interface FamilyOptions {
   readonly onRead?: ReadSink;
 }
 
-const IMAGENET: Omit<InputSpec, 'size'> = {
-  crop: 0.875,
-  filter: 'bicubic',
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-};
 const WINDOW: WindowOptions = { kernel: 2, stride: 1 };
 const SHORT: Readonly<Record<number, string>> = { 192: 'ti', 384: 's', 512: 'm', 768: 'b', 1024: 'l', 1280: 'h' };
 const ANCHOR_ID = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
@@ -212,13 +207,13 @@ function familyOf(
   sources: readonly Checkpoint[],
 ): FamilyDraft {
   const { size, classes } = anchors[0]!;
-  const hint = sources.map(({ config }) => hintsOf(config).input).find((input) => input !== undefined);
+  const { onNote = () => {} } = options;
   return {
     name: options.name,
     version: options.version ?? '1.0.0',
     license: options.license ?? 'Not stated; see the source of the weights.',
     sources: [...(options.sources ?? sources.map(({ path }) => path.split(/[/\\]/).at(-1)!))],
-    input: { size, ...IMAGENET, ...hint, ...options.input },
+    input: { size, ...preprocessingFor(sources, options.input ?? {}, onNote) },
     classes,
     labels: [],
     anchors: anchors.map(({ spec }) => spec),

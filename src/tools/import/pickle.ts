@@ -5,7 +5,7 @@
  */
 import { invalid } from './file';
 import { PickleReader } from './pickle-reader';
-import { InertRecord, PickleDict, PickleGlobal, PickleSet, PickleTuple } from './pickle-values';
+import { InertRecord, PickleDict, PickleGlobal, PickleSet, PickleTuple, sizeOf } from './pickle-values';
 
 /** What the few known names mean. */
 export interface PickleHost {
@@ -59,7 +59,7 @@ class Machine {
       if (opcode === 0x2e) return { value: this.#pop(), unknown: [...this.#unknown] }; // STOP
       this.#step(opcode);
       if (this.#stack.length > PICKLE_LIMITS.stack) this.#fail(`it nests or stacks more than ${PICKLE_LIMITS.stack} values`);
-      if (this.#objects > PICKLE_LIMITS.objects) this.#fail(`it makes more than ${PICKLE_LIMITS.objects} objects`);
+      this.#checkObjects();
     }
   }
 
@@ -212,8 +212,20 @@ class Machine {
   #call(callee: unknown, args: unknown): void {
     const name = this.#nameOf(callee);
     const list = args instanceof PickleTuple ? args.items : this.#fail(`it calls ${name} with something that is no tuple`);
-    const known = callee instanceof PickleGlobal && this.#host.knows(name) ? this.#host.build(name, list) : undefined;
+    const read = callee instanceof PickleGlobal && this.#host.knows(name);
+    if (read) this.#charge(list);
+    const known = read ? this.#host.build(name, list) : undefined;
     this.#made(known ?? new InertRecord(name, args));
+  }
+
+  /** What is built of a value may copy it: a large one, shared by many calls, counts in each. */
+  #charge(args: readonly unknown[]): void {
+    for (const arg of args) this.#objects += sizeOf(arg);
+    this.#checkObjects();
+  }
+
+  #checkObjects(): void {
+    if (this.#objects > PICKLE_LIMITS.objects) this.#fail(`it makes more than ${PICKLE_LIMITS.objects} objects`);
   }
 
   #setState(state: unknown): void {

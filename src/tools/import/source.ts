@@ -30,6 +30,8 @@ export interface Checkpoint {
   readonly inert: readonly string[];
   /** The `config.json` beside the file, where there is one: Hugging Face's and timm's downloads have it. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** The `preprocessor_config.json` beside the file, where there is one: Hugging Face's way to say how photos are prepared. */
+  readonly preprocessor: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface OpenOptions {
@@ -56,10 +58,20 @@ export function openCheckpoint(path: string, options: OpenOptions = {}): Checkpo
   const tensors = new Map<string, NamedTensor>();
   for (const [name, tensor] of unwrapped(read.tensors)) tensors.set(name, checked(chosen, { ...tensor, name }));
   if (tensors.size === 0) invalid(chosen, undefined, 'it holds no tensors', 'Give a checkpoint with weights.');
-  return { path: chosen, format: read.format, tensors, entry: read.entry, inert: read.inert, config: configBeside(chosen) };
+  const { format, entry, inert } = read;
+  return {
+    path: chosen,
+    format,
+    tensors,
+    entry,
+    inert,
+    config: configBeside(chosen),
+    preprocessor: preprocessorBeside(chosen),
+  };
 }
 
-function fileIn(path: string): string {
+/** The checkpoint in a folder, or the file itself. Errors: argument-invalid where a folder has none. */
+export function fileIn(path: string): string {
   if (!existsSync(path) || !statSync(path).isDirectory()) return path;
   const found = IN_FOLDER.find((name) => existsSync(join(path, name)));
   if (found !== undefined) return join(path, found);
@@ -177,10 +189,24 @@ function checked(path: string, tensor: NamedTensor): NamedTensor {
   return { ...tensor, read };
 }
 
+/** Of a model's own file only: beside one of another name lies somebody else's. */
+function besideModel(path: string, name: string): string | undefined {
+  const beside = join(dirname(path), name);
+  return IN_FOLDER.includes(basename(path)) && existsSync(beside) ? beside : undefined;
+}
+
+/** Errors: bundle-invalid; with other preprocessing a network answers worse, and nobody would see why. */
+function preprocessorBeside(path: string): Readonly<Record<string, unknown>> | undefined {
+  const found = besideModel(path, 'preprocessor_config.json');
+  if (found === undefined) return undefined;
+  const value = parseJson(openFile(found));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  return invalid(found, undefined, 'it holds no JSON object', 'Fetch it again, or remove it.');
+}
+
 function configBeside(path: string): Readonly<Record<string, unknown>> | undefined {
-  const config = join(dirname(path), 'config.json');
-  // Beside a file of another name lies somebody else's config.
-  if (!IN_FOLDER.includes(basename(path)) || !existsSync(config)) return undefined;
+  const config = besideModel(path, 'config.json');
+  if (config === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(readFileSync(config, 'utf8'));
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;

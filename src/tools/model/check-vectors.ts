@@ -5,6 +5,7 @@ import { createResampler } from '../../input/resample';
 import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
 import { rounded } from './half';
 import { NodeEngine, startNodeBackend } from './node-engine';
+import { throwIfStopped } from './partial';
 
 export const REFERENCE_SOURCE = 'reference';
 const IMAGES = 2;
@@ -56,12 +57,19 @@ export function routesToCheck(routes: readonly Pick<RouteSpec, 'id' | 'path'>[])
   return [...anchors, ...spread].map(({ id }) => id);
 }
 
-/** Logits of `routes` on the weights as a bundle holds them, f32 arithmetic: [routes, batch, classes]. */
+export interface CheckOptions {
+  readonly signal?: AbortSignal;
+  /** After each route: the share of 1 that is computed. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** Logits of `routes` on the weights as a bundle holds them, f32 arithmetic: [routes, batch, classes]. Errors: aborted. */
 export async function referenceLogits(
   draft: FamilyDraft,
   routes: readonly string[],
   image: Uint8Array,
   batch: number,
+  { signal, onProgress }: CheckOptions = {},
 ): Promise<Float32Array<ArrayBuffer>> {
   await startNodeBackend();
   const specs = routes.map((id) => draft.routes.find((route) => route.id === id)!);
@@ -75,7 +83,10 @@ export async function referenceLogits(
     const pixels = preparedPixels(image, batch, draft);
     const logits = new Float32Array(routes.length * batch * draft.classes);
     for (const [row, route] of specs.entries()) {
+      throwIfStopped(signal);
       logits.set(await engine.logits(route, pixels, batch), row * batch * draft.classes); // [B, C] -> [R, B, C]
+      onProgress?.((row + 1) / specs.length);
+      await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in
     }
     return logits;
   } finally {
@@ -87,9 +98,13 @@ export async function referenceLogits(
 export type CheckQuestions = Pick<CheckDraft, 'image' | 'batch' | 'routes'>;
 
 /** Check vectors by the reference executor. They prove that other executors agree with it, not that it is right. */
-export async function computeCheck(draft: FamilyDraft, questions = usualQuestions(draft)): Promise<CheckDraft> {
+export async function computeCheck(
+  draft: FamilyDraft,
+  questions = usualQuestions(draft),
+  options: CheckOptions = {},
+): Promise<CheckDraft> {
   const { image, batch, routes } = questions;
-  const logits = await referenceLogits(draft, routes, image, batch);
+  const logits = await referenceLogits(draft, routes, image, batch, options);
   return { image, batch, routes, logits, tolerance: TOLERANCE, source: REFERENCE_SOURCE };
 }
 

@@ -8,7 +8,7 @@ import type { EvaluateArguments, Io, PlotArguments, StitchArguments } from './co
 import type { ImportArguments } from './import-command';
 import { pack, type PackArguments } from './pack-command';
 import { profile, type ProfileArguments } from './profile-command';
-import { count, counts, positive, ridge, seed, triple, words } from './options';
+import { count, counts, positive, ridge, seed, sha256, triple, words } from './options';
 
 const EXIT_CODES = 'Exit code: 0 done; 1 failed; 2 wrong usage; 130 stopped by Ctrl-C (nothing half-written stays).';
 
@@ -118,6 +118,7 @@ function createProgram(io: Io, done: (code: number) => void): Command {
     .option('--count <images>', 'only so many, drawn evenly by chance', count)
     .option('--routes <ids>', 'routes to measure, with commas, or all (default: the anchors)', words)
     .option('--batch <images>', 'images a pass of the network', count, 1)
+    .option('--restart', 'throw kept progress of the measurement away', false)
     .addOption(forceOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -172,8 +173,9 @@ function addImport(command: Command, io: Io, done: (code: number) => void): void
     .option('--final-norm', 'stitched routes apply the final norm (default: as published)')
     .option('--no-final-norm', 'stitched routes skip it')
     .option('--entry <key>', 'entry of a PyTorch file that holds the tensors')
-    .option('--sha256 <hash>', 'of the file that is fetched')
+    .option('--sha256 <hash>', 'that the checkpoint must have, where it is one file', sha256)
     .option('--cache <folder>', 'where downloads are kept')
+    .option('--refresh', 'fetch again what the cache holds', false)
     .option('--group <blocks>', 'blocks a shard', count, 3)
     .addOption(forceOption())
     .addOption(jsonOption())

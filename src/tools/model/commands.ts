@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Manifest } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
+import { requireWritable } from '../lib/file-errors';
 import { keptRemark, writeBundle } from './write-bundle';
 import { lossText } from './pack-command';
 import { readBundle, readManifest, weightForms } from './read-bundle';
@@ -52,7 +53,7 @@ const print = (io: Io, json: boolean, value: unknown, text: () => string) =>
 
 export async function stitch(folder: string, args: StitchArguments, io: Io): Promise<number> {
   await requireFree(resolve(args.out), args.force);
-  const { draft, groupSize } = await readBundle(folder);
+  const { draft, groupSize } = await readBundle(folder, { signal: io.signal });
   const images = pick((await openImages(args.images)).entries, args.count, args.seed);
   const started = performance.now();
   const stitched = await stitchFamily(draft, {
@@ -104,7 +105,8 @@ export interface EvaluateArguments extends Common {
 }
 
 export async function evaluate(folder: string, args: EvaluateArguments, io: Io): Promise<number> {
-  const whole = await readBundle(folder);
+  if (args.plot !== undefined) await requireWritable(resolve(args.plot));
+  const whole = await readBundle(folder, { signal: io.signal });
   const family = { ...whole, manifest: { ...whole.manifest, routes: namedRoutes(whole.manifest, args.routes) } };
   const set = await openImages(args.images, family.draft.labels);
   const images = args.count === undefined ? set : { ...set, entries: pick(set.entries, args.count, 0) };
@@ -116,12 +118,8 @@ export async function evaluate(folder: string, args: EvaluateArguments, io: Io):
     signal: io.signal,
     onProgress: (phase, share) => io.progress.update(phase, share),
   });
-  const front = await recordResults(folder, family.document, found);
+  const front = await recordResults(folder, family.manifest, found);
   const results = found.map((result) => ({ ...result, pareto: front.has(result.id) }));
-  if (args.plot !== undefined) {
-    const note = `; ${images.entries.length} images`;
-    await writePlot(args.plot, (await readManifest(folder)).manifest, family.manifest.name, note);
-  }
   await rm(sideFile, { force: true });
   io.progress.end();
   const stitched = summaryOf(family.manifest, results);
@@ -135,6 +133,11 @@ export async function evaluate(folder: string, args: EvaluateArguments, io: Io):
     const { routes, mean, lowest, highest } = stitched;
     return `${table}\n\n${routes} stitched routes: top-1 ${percent(mean)} in the mean, ${percent(lowest)} to ${percent(highest)}`;
   });
+  // After the table: what took hours is told, whatever becomes of the picture.
+  if (args.plot !== undefined) {
+    const note = `; ${images.entries.length} images`;
+    await writePlot(args.plot, (await readManifest(folder)).manifest, family.manifest.name, note);
+  }
   return 0;
 }
 
@@ -185,9 +188,12 @@ export async function inspect(folder: string, { json }: Common, io: Io): Promise
 }
 
 export async function verify(folder: string, { json }: Common, io: Io): Promise<number> {
-  const family = await readBundle(folder);
-  io.progress.update('check vectors', 0.5);
-  const report = await verifyFamily(family);
+  const { signal } = io;
+  const family = await readBundle(folder, { signal, onProgress: (share) => io.progress.update('hashing', share) });
+  const report = await verifyFamily(family, {
+    signal,
+    onProgress: (share) => io.progress.update('check vectors', share),
+  });
   io.progress.end();
   const files = family.manifest.shards.length + 2;
   print(io, json, { files, ...report }, () =>

@@ -1,15 +1,18 @@
 /** Accuracy of every route of a bundle on labelled images, with the weights as shipped, into its manifest. */
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
+import type { Manifest, QuantizationSpec, RouteSpec } from '../../bundle/manifest';
+import { validateManifest } from '../../bundle/validate';
+import { StitchError } from '../../core/errors';
 import { softmax } from '../../core/topk';
 import { unitsOf } from '../../model/units';
 import type { ReferenceBackend } from '../../reference/backends';
 import { readPixels, type ImageSet } from './images';
-import { manifestText, type ManifestDocument } from './manifest-text';
+import { manifestText } from './manifest-text';
 import { NodeEngine, startNodeBackend } from './node-engine';
-import { paretoFront } from './pareto';
+import { paretoFront, withFront } from './pareto';
 import { throwIfStopped, writeWhole } from './partial';
-import type { ReadFamily } from './read-bundle';
+import { readManifest, type ReadFamily } from './read-bundle';
 import { openSideFile } from './side-file';
 
 export interface EvaluateOptions {
@@ -22,6 +25,8 @@ export interface EvaluateOptions {
   /** Where progress is kept until the end. */
   readonly sideFile: string;
   readonly restart: boolean;
+  /** Where the weights are not those of the shards: the form that they were rounded to. */
+  readonly rounded?: QuantizationSpec['weights'];
   readonly backend?: ReferenceBackend;
   readonly signal?: AbortSignal;
   readonly onProgress?: (phase: string, share: number) => void;
@@ -52,18 +57,16 @@ const TOP = 5;
 
 /**
  * Runs every route on every image and returns the results in the manifest's order. An earlier run that was stopped is taken up.
- * Errors: argument-invalid (another evaluation's side file), frame-invalid (an image that cannot be read), aborted; what is
- * finished stays in the side file.
+ * Errors: argument-invalid (another evaluation's side file), frame-invalid (an image that cannot be read), bundle-invalid (logits
+ * that are no numbers), storage, aborted; what is finished stays in the side file.
  */
 export async function evaluateBundle({ manifest, draft }: ReadFamily, options: EvaluateOptions): Promise<RouteResult[]> {
   const { images, batch, chunk, signal, onProgress } = options;
   const { entries } = images;
   const backend = await startNodeBackend(options.backend);
-  const weights = createHash('sha256').update(manifest.shards.map(({ sha256 }) => sha256).join());
   const task = {
-    weights: weights
-      .update(JSON.stringify([manifest.input, manifest.routes.map(({ id, finalNorm }) => [id, finalNorm])]))
-      .digest('hex'),
+    weights: weightsDigest(manifest),
+    rounded: options.rounded,
     images: digestOf(images),
     count: entries.length,
     chunk,
@@ -83,10 +86,12 @@ export async function evaluateBundle({ manifest, draft }: ReadFamily, options: E
       const sums: Record<string, Sums> = Object.fromEntries(manifest.routes.map(({ id }) => [id, [0, 0, 0]]));
       let answered = 0;
       for (let at = 0; at < own.length; at += batch) {
-        const labels = own.slice(at, at + batch).map(({ label }) => label!);
+        const shown = own.slice(at, at + batch);
+        const labels = shown.map(({ label }) => label!);
         const input = pixels.subarray(at * length, (at + labels.length) * length);
         await engine.logitsOfAll(manifest.routes, input, labels.length, async (route, logits) => {
           throwIfStopped(signal);
+          requireFinite(logits, route.id, shown);
           sums[route.id] = added(sums[route.id]!, score(logits, labels));
           answered += labels.length;
           onProgress?.('evaluating', (from + answered / manifest.routes.length) / entries.length);
@@ -103,6 +108,12 @@ export async function evaluateBundle({ manifest, draft }: ReadFamily, options: E
   return summarize(manifest.routes, [...parts.values()], entries.length);
 }
 
+/** What the answers depend on: weights, input and how the routes end. */
+function weightsDigest({ shards, input, routes }: Manifest): string {
+  const hash = createHash('sha256').update(shards.map(({ sha256 }) => sha256).join());
+  return hash.update(JSON.stringify([input, routes.map(({ id, finalNorm }) => [id, finalNorm])])).digest('hex');
+}
+
 /** Names, classes and their order; the bytes of the images are not read for it. */
 function digestOf({ name, entries }: ImageSet): string {
   const hash = createHash('sha256').update(name);
@@ -112,6 +123,15 @@ function digestOf({ name, entries }: ImageSet): string {
 
 function added(a: Sums, b: Sums): Sums {
   return [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+}
+
+/** NaN is neither above nor below the right class, which would count as right. */
+function requireFinite(logits: Float32Array, route: string, images: readonly { readonly name: string }[]): void {
+  const at = logits.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const { name } = images[Math.floor(at / (logits.length / images.length))]!;
+  const problem = `Route "${route}" answers ${name} with the logit ${logits[at]}`;
+  throw new StitchError('bundle-invalid', `${problem}. Its weights are damaged or diverged: get or train it again.`, { route });
 }
 
 /** `logits`: [labels, classes]. */
@@ -145,22 +165,38 @@ function summarize(
 }
 
 /**
- * Writes accuracies into the manifest, in one step, and marks the Pareto front of all routes whose accuracy it then knows; routes
- * without a result keep what they have, and nothing else of it changes. Returns the ids of that front.
+ * Writes accuracies into the manifest as it stands by then, in one step, and marks the Pareto front of all routes whose accuracy it
+ * knows; routes without a result keep what they have, and nothing else of it changes. `evaluated`: what the results are of.
+ * Returns the ids of that front. Errors: bundle-integrity where the folder holds other weights by now, bundle-invalid, storage.
  */
 export async function recordResults(
   folder: string,
-  document: ManifestDocument,
+  evaluated: Manifest,
   results: readonly RouteResult[],
 ): Promise<ReadonlySet<string>> {
+  const { manifest, document } = await readManifest(folder);
+  const path = join(folder, 'manifest.json');
+  if (weightsDigest(manifest) !== weightsDigest({ ...evaluated, routes: manifest.routes }) || !hasRoutes(manifest, evaluated)) {
+    const problem = `${path}: the bundle was written anew while it was evaluated, and the results are of the old one`;
+    const remedy = 'Nothing was written; evaluate it again with --restart.';
+    throw new StitchError('bundle-integrity', `${problem}. ${remedy}`, { path });
+  }
   const byId = new Map(results.map((result) => [result.id, result]));
-  const measured = document.routes.map((route) => {
-    const { pareto: _old, ...rest } = route as typeof route & { readonly pareto?: boolean };
-    const result = byId.get(route.id);
-    return result === undefined ? rest : { ...rest, top1: result.top1, top5: result.top5, loss: result.loss };
-  });
-  const front = new Set(paretoFront(measured));
-  const routes = measured.map((route) => ({ ...route, ...(front.has(route.id) ? { pareto: true } : {}) }));
-  await writeWhole(join(folder, 'manifest.json'), manifestText({ ...document, routes }));
-  return front;
+  const routes = withFront(
+    document.routes.map((route) => {
+      const result = byId.get(route.id);
+      return result === undefined ? route : { ...route, top1: result.top1, top5: result.top5, loss: result.loss };
+    }),
+  );
+  const text = manifestText({ ...document, routes });
+  validateManifest(JSON.parse(text), path);
+  await writeWhole(path, text);
+  return new Set(routes.filter(({ pareto }) => pareto).map(({ id }) => id));
+}
+
+/** Whether every route of `evaluated` is still the same one. */
+function hasRoutes(manifest: Manifest, evaluated: Manifest): boolean {
+  const form = ({ id, path, finalNorm }: RouteSpec) => JSON.stringify([id, path, finalNorm]);
+  const known = new Set(manifest.routes.map(form));
+  return evaluated.routes.every((route) => known.has(form(route)));
 }

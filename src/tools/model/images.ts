@@ -28,7 +28,7 @@ const fail = (message: string): never => {
 
 /**
  * Opens a set. `labels`, where given, asks for classes: of a `.jpk` its own numbers; of a folder its sub-folders, named by label
- * or by class number, or else one a class in alphabetical order.
+ * or by class number from 0, or else, where they are no numbers, one a class in alphabetical order.
  * Errors: argument-invalid (no such path, no JPEG in it, classes that do not match), bundle-invalid (a damaged `.jpk`).
  */
 export async function openImages(path: string, labels?: readonly string[]): Promise<ImageSet> {
@@ -62,7 +62,14 @@ async function folderEntries(path: string, labels: readonly string[] | undefined
   const classes = labels === undefined ? undefined : classesOf(path, files, labels);
   return files.map((file) => {
     const label = classes?.get(file.split(sep)[0] ?? '');
-    return { name: file, ...(label === undefined ? {} : { label }), bytes: () => readFile(join(path, file)) };
+    return { name: file, ...(label === undefined ? {} : { label }), bytes: () => readImage(join(path, file)) };
+  });
+}
+
+function readImage(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: unknown) => {
+    const remedy = 'Put it back, or run the command again without it.';
+    throw new StitchError('frame-invalid', `${path} cannot be read. ${remedy}`, { path }, cause);
   });
 }
 
@@ -72,14 +79,23 @@ function classesOf(path: string, files: readonly string[], labels: readonly stri
   if (loose !== undefined) fail(`${join(path, loose)} lies in no class folder. Put every image in a folder of its class.`);
   const folders = [...new Set(files.map((file) => file.split(sep)[0] ?? ''))].sort();
   const byLabel = new Map(labels.map((label, index) => [label.toLowerCase(), index]));
+  // Numbers mean classes: in alphabetical order 10 comes before 2.
+  const numbered = folders.every((folder) => /^\d+$/.test(folder));
   const ways: readonly ((folder: string, index: number) => number | undefined)[] = [
     (folder) => byLabel.get(folder.toLowerCase()),
-    (folder) => (/^\d+$/.test(folder) && Number(folder) < labels.length ? Number(folder) : undefined),
-    (_, index) => (folders.length === labels.length ? index : undefined),
+    (folder) => (numbered && Number(folder) < labels.length ? Number(folder) : undefined),
+    (_, index) => (!numbered && folders.length === labels.length ? index : undefined),
   ];
   for (const way of ways) {
     const indices = folders.map(way);
     if (indices.every((index) => index !== undefined)) return new Map(folders.map((folder, i) => [folder, indices[i]!]));
+  }
+  if (numbered) {
+    const beyond = folders.find((folder) => Number(folder) >= labels.length) ?? '';
+    return fail(
+      `${path} has class folders named by number, among them "${beyond}", and the bundle has the classes 0…${labels.length - 1}. ` +
+        'Class numbers start at 0: rename the folders, or name them by label.',
+    );
   }
   const odd = folders.find((folder) => !byLabel.has(folder.toLowerCase())) ?? '';
   return fail(

@@ -30,6 +30,7 @@ export interface ImportArguments {
   readonly entry?: string;
   readonly sha256?: string;
   readonly cache?: string;
+  readonly refresh: boolean;
   readonly group: number;
   readonly force: boolean;
   readonly json: boolean;
@@ -59,13 +60,23 @@ async function readLabelFile(path: string): Promise<string[]> {
 }
 
 export async function importCommand(sources: readonly string[], args: ImportArguments, io: Io): Promise<number> {
+  if (args.sha256 !== undefined && sources.length > 1) {
+    const problem = `--sha256 is of one file, and there are ${sources.length} checkpoints`;
+    throw new StitchError('argument-invalid', `${problem}. Import them without it, or check the files by hand.`);
+  }
   await requireFree(resolve(args.out), args.force);
+  const note = (text: string) => {
+    io.progress.end();
+    io.err(`note: ${text}`);
+  };
   const fetched = [];
   for (const source of sources) {
     fetched.push(
       await fetchSource(source, args.cache ?? defaultCache(), {
         signal: io.signal,
         onProgress: ({ file, bytes, total }) => io.progress.update(`fetching ${file}`, total === undefined ? 0 : bytes / total),
+        onCached: (path) => note(`${source} is from the cache, ${path}; pass --refresh to fetch it again.`),
+        refresh: args.refresh,
         ...(args.sha256 === undefined ? {} : { sha256: args.sha256 }),
       }),
     );
@@ -78,10 +89,7 @@ export async function importCommand(sources: readonly string[], args: ImportArgu
     sources: fetched.map(({ label }) => label),
     input,
     window: { kernel: args.kernel, stride: args.stride },
-    onNote: (note) => {
-      io.progress.end();
-      io.err(`note: ${note}`);
-    },
+    onNote: note,
     onRead: (bytes, of) => io.progress.update('reading', bytes / of),
     ...(args.license === undefined ? {} : { license: args.license }),
     ...(args.id === undefined ? {} : { ids: args.id }),

@@ -31,6 +31,13 @@ export function triple(text: string): readonly [number, number, number] {
   return [r, g, b];
 }
 
+/** 64 hex digits, lower-cased: `sha256sum` and others do not agree on the case. */
+export function sha256(text: string): string {
+  const value = text.trim().toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(value)) throw new InvalidArgumentError('It must be 64 hex digits.');
+  return value;
+}
+
 /** `3,6,12` */
 export function counts(text: string): readonly number[] {
   return text.split(',').map(count);

@@ -24,6 +24,7 @@ export interface PackArguments {
   readonly count?: number;
   readonly routes?: readonly string[];
   readonly batch: number;
+  readonly restart: boolean;
   readonly force: boolean;
 }
 
@@ -32,7 +33,7 @@ const CHUNK = 32;
 
 export async function pack(folder: string, args: PackArguments, io: Io): Promise<number> {
   await requireFree(resolve(args.out), args.force);
-  const family = await readBundle(folder);
+  const family = await readBundle(folder, { signal: io.signal });
   const draft = await reweighed(family, args, io);
   const changed = draft !== family.draft;
   const card = await readFile(join(folder, CARD), 'utf8').catch(() => undefined);
@@ -78,7 +79,7 @@ async function reweighed(family: ReadFamily, args: PackArguments, io: Io): Promi
     args.routes === undefined ? all.filter(({ path }) => path.length === 1) : namedRoutes(family.manifest, args.routes);
   const set = args.images === undefined ? undefined : await openImages(args.images, family.draft.labels);
   io.progress.update('rounding the weights', 0);
-  const draft = await requantize(family, args.weights);
+  const draft = await requantize(family, args.weights, { signal: io.signal });
   if (draft === family.draft) {
     io.progress.end();
     io.err(`The weights are ${args.weights} already: nothing is rounded${set === undefined ? '' : ', and nothing measured'}.`);
@@ -92,6 +93,7 @@ async function reweighed(family: ReadFamily, args: PackArguments, io: Io): Promi
     batch: args.batch,
     chunk: CHUNK,
     sideFile: sideFileOf(args.out),
+    restart: args.restart,
     signal: io.signal,
     onProgress: (phase, share) => io.progress.update(phase, share),
   });

@@ -22,3 +22,14 @@ export function paretoFront(routes: readonly Rated[]): string[] {
   }
   return front;
 }
+
+/** The routes with `pareto: true` on those of the front, and on no others; other fields stay. */
+export function withFront<Route extends Rated>(
+  routes: readonly Route[],
+): (Omit<Route, 'pareto'> & { readonly pareto?: true })[] {
+  const front = new Set(paretoFront(routes));
+  return routes.map((route) => {
+    const { pareto: _old, ...rest } = route as Route & { readonly pareto?: unknown };
+    return front.has(route.id) ? { ...rest, pareto: true } : rest;
+  });
+}

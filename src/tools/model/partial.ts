@@ -9,6 +9,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { FORMAT } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
+import { writing } from '../lib/file-errors';
 
 const unfinished = new Set<string>();
 let watching = false;
@@ -52,7 +53,7 @@ export async function requireFree(target: string, force: boolean): Promise<void>
 /**
  * Runs `work` on a new folder and puts it at `target`. With `force` a bundle there is replaced; what stood beside it and is no
  * part of it, such as MODEL_CARD.md, lies in the new folder from the start. Returns the names of what was kept so.
- * Errors: argument-invalid (see {@link requireFree}), and whatever `work` throws; then nothing has changed.
+ * Errors: argument-invalid (see {@link requireFree}), storage, and whatever `work` throws; then nothing has changed.
  */
 export async function writeFolder(
   target: string,
@@ -65,16 +66,17 @@ export async function writeFolder(
   const folder = besides(path, 'partial');
   unfinished.add(folder);
   try {
-    await mkdir(folder, { recursive: true });
-    const kept = await foreignFiles(path);
-    for (const name of kept) await cp(join(path, name), join(folder, name), { recursive: true });
-    await work(folder);
-    throwIfStopped(signal);
-    await swap(folder, path);
-    return kept;
+    return await writing(path, async () => {
+      await mkdir(folder, { recursive: true });
+      const kept = await foreignFiles(path);
+      for (const name of kept) await cp(join(path, name), join(folder, name), { recursive: true });
+      await work(folder);
+      throwIfStopped(signal);
+      await swap(folder, path);
+      return kept;
+    });
   } finally {
-    await rm(folder, { recursive: true, force: true });
-    unfinished.delete(folder);
+    await clear(folder);
   }
 }
 
@@ -84,6 +86,12 @@ async function foreignFiles(folder: string): Promise<readonly string[]> {
   const manifest = await readFile(join(folder, 'manifest.json'), 'utf8').catch(() => '');
   const own = new Set(['manifest.json', ...Array.from(manifest.matchAll(/"file"\s*:\s*"([^"]+)"/g), ([, file]) => file!)]);
   return entries.filter((name) => !own.has(name));
+}
+
+/** Why the work failed is worth more than that its remains cannot be removed. */
+async function clear(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  unfinished.delete(path);
 }
 
 async function swap(folder: string, target: string): Promise<void> {
@@ -102,17 +110,18 @@ async function swap(folder: string, target: string): Promise<void> {
   await rm(old, { recursive: true, force: true });
 }
 
-/** Replaces one file in one step. */
+/** Replaces one file in one step. Errors: storage. */
 export async function writeWhole(target: string, data: string | Uint8Array): Promise<void> {
   const path = resolve(target);
   watch();
   const partial = besides(path, 'partial');
   unfinished.add(partial);
   try {
-    await writeFile(partial, data);
-    await rename(partial, path);
+    await writing(path, async () => {
+      await writeFile(partial, data);
+      await rename(partial, path);
+    });
   } finally {
-    await rm(partial, { force: true });
-    unfinished.delete(partial);
+    await clear(partial);
   }
 }

@@ -11,6 +11,7 @@ import { dequantizeRows } from '../../model/int8';
 import { requiredTensors } from '../../model/stored';
 import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
 import type { ManifestDocument } from './manifest-text';
+import { throwIfStopped } from './partial';
 
 /** The manifest of a folder, validated, and the document it came from with all its fields. Errors: bundle-invalid. */
 export async function readManifest(folder: string): Promise<{ manifest: Manifest; document: ManifestDocument }> {
@@ -51,16 +52,23 @@ export interface ReadFamily {
   readonly groupSize: number;
 }
 
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** After each shard: the share of 1 that is read. */
+  readonly onProgress?: (share: number) => void;
+}
+
 /**
  * Reads a bundle. Weights come as f32, exactly what the shards hold.
- * Errors: bundle-invalid, bundle-integrity; both name the file.
+ * Errors: bundle-invalid, bundle-integrity; both name the file. aborted.
  */
-export async function readBundle(folder: string): Promise<ReadFamily> {
+export async function readBundle(folder: string, { signal, onProgress }: ReadOptions = {}): Promise<ReadFamily> {
   const { manifest, document } = await readManifest(folder);
   const { name, version, license, sources, input, classes, anchors, stitches } = manifest;
   const labels = readLabels(await readVerified(folder, manifest.labels), manifest.labels.file, classes);
   const tensors = new Map<string, FloatTensor>();
-  for (const shard of manifest.shards) {
+  for (const [index, shard] of manifest.shards.entries()) {
+    throwIfStopped(signal);
     const found = parseSafetensors(await readVerified(folder, shard), shard.file);
     for (const unit of shard.units) {
       for (const { name: tensor, shape, view, int8 } of requiredTensors(manifest, unit, found)) {
@@ -68,6 +76,7 @@ export async function readBundle(folder: string): Promise<ReadFamily> {
         tensors.set(tensor, { shape, data, ...(int8 === undefined ? {} : { int8 }) });
       }
     }
+    onProgress?.((index + 1) / manifest.shards.length);
   }
   const vectors = readCheck(await readVerified(folder, manifest.check), manifest);
   const source = (document.check as { readonly source?: unknown }).source;

@@ -4,7 +4,7 @@ import type { Accuracy, QuantizationSpec } from '../../bundle/manifest';
 import { StitchError } from '../../core/errors';
 import { dequantizeRows, quantizeRows } from '../../model/int8';
 import { isMatrix } from '../../model/units';
-import { computeCheck } from './check-vectors';
+import { computeCheck, type CheckOptions } from './check-vectors';
 import { evaluateBundle, type EvaluateOptions } from './evaluate';
 import type { FamilyDraft, FloatTensor } from './family';
 import type { ReadFamily } from './read-bundle';
@@ -31,13 +31,13 @@ export function withWeights(tensors: ReadonlyMap<string, FloatTensor>, weights: 
  * The family with all matrices in that form, and check vectors by the reference executor on them: the same images and routes as
  * before. So that they keep the worth of those that they replace, the family must first pass its own. Accuracies, which were
  * measured with the old weights, are dropped. The same draft where nothing changes.
- * Errors: bundle-invalid (weights that are not finite, a family that fails its own check vectors).
+ * Errors: bundle-invalid (weights that are not finite, a family that fails its own check vectors), aborted.
  */
-export async function requantize(family: ReadFamily, weights: Weights): Promise<FamilyDraft> {
+export async function requantize(family: ReadFamily, weights: Weights, options: CheckOptions = {}): Promise<FamilyDraft> {
   const { draft } = family;
   const tensors = withWeights(draft.tensors, weights);
   if (tensors === undefined) return draft;
-  const report = await verifyFamily(family);
+  const report = await verifyFamily(family, options);
   if (!report.passed) {
     const worst = Math.max(...report.routes.map(({ maxAbsError }) => maxAbsError));
     const problem = `${draft.name} fails its own check vectors: logits differ by ${worst}, allowed is ${report.tolerance}`;
@@ -45,12 +45,12 @@ export async function requantize(family: ReadFamily, weights: Weights): Promise<
   }
   const routes = draft.routes.map(({ id, path, finalNorm }) => ({ id, path, finalNorm }));
   const rounded: FamilyDraft = { ...draft, tensors, routes, quantization: { weights, images: 0, routes: [] } };
-  return { ...rounded, check: await computeCheck(rounded, draft.check) };
+  return { ...rounded, check: await computeCheck(rounded, draft.check, options) };
 }
 
 const ENDINGS = ['before', 'after'] as const;
 
-export interface LossOptions extends Pick<EvaluateOptions, 'images' | 'batch' | 'chunk' | 'signal' | 'onProgress'> {
+export interface LossOptions extends Pick<EvaluateOptions, 'images' | 'batch' | 'chunk' | 'restart' | 'signal' | 'onProgress'> {
   /** Routes to measure; all of the family make its accuracies complete again. */
   readonly routes: readonly string[];
   /** Progress is kept in two files of this name and an ending until the measurement is done. */
@@ -68,7 +68,7 @@ export async function measureLoss(family: ReadFamily, rounded: FamilyDraft, opti
       {
         ...options,
         sideFile: `${sideFile}.${when}.jsonl`,
-        restart: false,
+        ...(when === 'after' && { rounded: rounded.quantization!.weights }),
         onProgress: (_phase, share) => onProgress?.(`evaluating ${when} rounding`, share),
       },
     );

@@ -1,7 +1,7 @@
 /** Anchors to a stitchable family: enumerates the space and initialises its stitches from images (snnet.md sections 2 and 3). */
 import type { WindowOptions } from '../../model/stitching';
 import { ActivationRunner, fitStitches, type FitResult, type FittedStitch, type PairReport } from '../../stitching/index';
-import type { Manifest } from '../../bundle/manifest';
+import type { Manifest, QuantizationSpec, RouteSpec } from '../../bundle/manifest';
 import type { FamilyDraft } from './family';
 import { readPixels, type ImageEntry } from './images';
 import { startNodeBackend, viewsOf } from './node-engine';
@@ -49,9 +49,22 @@ export async function stitchFamily(anchors: FamilyDraft, options: StitchOptions)
     const alone = path.length === 1;
     return (alone ? known.get(id) : undefined) ?? { id, path, finalNorm: alone || options.finalNorm };
   });
-  const { check: _old, ...rest } = anchors;
+  const { check: _old, quantization, ...rest } = anchors;
   const draft = { ...rest, stitches: space.stitches.map(({ id, from, to }) => ({ id, from, to })), routes, tensors };
-  return { draft, pairs, rows };
+  const measured = quantization && ofAnchorsAlone(quantization, anchors.routes, routes);
+  return { draft: { ...draft, ...(measured && { quantization: measured }) }, pairs, rows };
+}
+
+/** What rounding cost the anchors. What it cost stitched routes was measured with stitches that are gone. */
+function ofAnchorsAlone(
+  quantization: QuantizationSpec,
+  ...families: readonly (readonly Pick<RouteSpec, 'id' | 'path'>[])[]
+): QuantizationSpec {
+  const isAnchor = (id: string) =>
+    families.every((routes) => routes.some((route) => route.id === id && route.path.length === 1));
+  const routes = quantization.routes.filter(({ id }) => isAnchor(id));
+  if (routes.length === 0) return { weights: quantization.weights, images: 0, routes };
+  return { ...quantization, routes };
 }
 
 async function fit(anchors: FamilyDraft, space: Space, options: StitchOptions): Promise<FitResult> {

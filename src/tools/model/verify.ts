@@ -1,5 +1,5 @@
 /** Re-hashes a bundle and runs its check vectors on the reference executor. */
-import { referenceLogits } from './check-vectors';
+import { referenceLogits, type CheckOptions } from './check-vectors';
 import type { ReadFamily } from './read-bundle';
 
 export interface VerifyReport {
@@ -11,10 +11,10 @@ export interface VerifyReport {
   readonly source: 'reference' | 'original';
 }
 
-/** The hashes were checked when the bundle was read. */
-export async function verifyFamily({ draft }: ReadFamily): Promise<VerifyReport> {
+/** The hashes were checked when the bundle was read. Errors: aborted. */
+export async function verifyFamily({ draft }: ReadFamily, options: CheckOptions = {}): Promise<VerifyReport> {
   const { image, batch, routes, logits, tolerance, source } = draft.check!;
-  const found = await referenceLogits(draft, routes, image, batch);
+  const found = await referenceLogits(draft, routes, image, batch, options);
   const row = batch * draft.classes;
   const errors = routes.map((id, index) => {
     let maxAbsError = 0;

@@ -15,6 +15,7 @@ import { computeCheck } from './check-vectors';
 import type { CheckDraft, FamilyDraft, FloatTensor } from './family';
 import { toHalf } from './half';
 import { manifestText } from './manifest-text';
+import { withFront } from './pareto';
 import { throwIfStopped, writeFolder } from './partial';
 import { planShards, type PlannedShard } from './shard-plan';
 
@@ -98,13 +99,15 @@ function describe(draft: FamilyDraft): Omit<Manifest, 'labels' | 'shards' | 'che
     const problem = `There are ${draft.labels.length} labels for ${classes} classes`;
     throw new StitchError('bundle-invalid', `${problem}. Give one label a class, in class order.`);
   }
-  const routes = draft.routes.map(({ id, path, finalNorm, ...measured }) => ({
-    id,
-    path,
-    finalNorm,
-    macs: routeMacs({ input, classes, anchors }, path, finalNorm),
-    ...measured,
-  }));
+  const routes = withFront(
+    draft.routes.map(({ id, path, finalNorm, ...measured }) => ({
+      id,
+      path,
+      finalNorm,
+      macs: routeMacs({ input, classes, anchors }, path, finalNorm),
+      ...measured,
+    })),
+  );
   const about = { format: FORMAT, name, version, license, sources, family: 'vit', input, classes } as const;
   return { ...about, anchors, stitches, routes, ...(quantization && { quantization }) };
 }

@@ -1,6 +1,13 @@
 /** The controller in a real browser: profiles that are measured and kept, records that replay, and real load. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createRuntime, type DeviceProfile, type PixelFrame, type Runtime, type StitchError } from '../../../src/index';
+import {
+  createRuntime,
+  type DeviceProfile,
+  type PixelFrame,
+  type Runtime,
+  type RuntimeOptions,
+  type StitchError,
+} from '../../../src/index';
 import { replay, slowdownCsv, parseTrace } from '../../../src/control/index';
 import { startBurners } from '../../support/burner';
 
@@ -33,8 +40,8 @@ async function forgetProfiles(): Promise<void> {
 
 describe('the profile', () => {
   const made: Runtime[] = [];
-  const open = async (cache: boolean) => {
-    const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache, waitFor: 'all' });
+  const open = async (cache: boolean, options: Partial<RuntimeOptions> = {}) => {
+    const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache, waitFor: 'all', ...options });
     made.push(runtime);
     return runtime;
   };
@@ -79,6 +86,20 @@ describe('the profile', () => {
       .poll(async () => (await open(true)).profile, { timeout: 30_000, interval: 200 })
       .toEqual({ ...calibrated, source: 'stored' });
   });
+
+  it.each(['at the next visit', 'when the other is loaded'])(
+    'of one network only is completed by what another costs: %s',
+    async (when) => {
+      const small = await open(true, { maxAnchor: 'a' });
+      const measured = ({ profile }: Runtime) =>
+        profile.routes.flatMap(({ route, measuredMs }) => (measuredMs === undefined ? [] : [route]));
+      expect(measured(small)).not.toContain('b');
+      const runtime = when === 'at the next visit' ? await open(true) : small;
+      if (runtime === small) await small.loadMore('b');
+      else expect(runtime.profile.source).toBe('stored');
+      await expect.poll(() => measured(runtime), { timeout: 30_000 }).toContain('b');
+    },
+  );
 
   it('is not kept where nothing may be, and damage to what is kept is no profile', async () => {
     await open(false);

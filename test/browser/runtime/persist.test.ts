@@ -7,11 +7,13 @@ const frame: PixelFrame = { data: new Uint8ClampedArray(8 * 8 * 4).fill(120), wi
 
 it('asks the browser to keep what is cached, once, after the first answer', async () => {
   const persist = vi.spyOn(navigator.storage, 'persist').mockResolvedValue(true);
-  const silent = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false, persist: false });
-  await silent.classify(frame);
-  await silent.dispose();
+  for (const keeps of [{ persist: false }, { cache: false }]) {
+    const silent = await createRuntime({ bundle: BUNDLE, backend: 'cpu', ...keeps });
+    await silent.classify(frame);
+    await silent.dispose();
+  }
   expect(persist).not.toHaveBeenCalled();
-  const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false });
+  const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu' });
   expect(persist).not.toHaveBeenCalled();
   await runtime.classify(frame);
   await runtime.classify(frame);

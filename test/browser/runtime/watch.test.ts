@@ -1,18 +1,19 @@
 /** Which pictures `watch` takes, and when, told by a network whose answers come when the test says so. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StitchError } from '../../../src/core/errors';
+import { StitchError } from '../../../src/core/errors';
 import { watch } from '../../../src/runtime/watch';
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A network that is asked and answers by hand. */
-function network(overlapAfter = Infinity) {
+function network(overlapAfter = Infinity, fails?: StitchError) {
   const waiting: (() => void)[] = [];
-  const seen = { asked: 0, dropped: 0, most: 0, errors: [] as StitchError[] };
+  const seen = { asked: 0, dropped: 0, most: 0, ended: 0, errors: [] as StitchError[] };
   const state = { duty: 1, overlapAfter, picture: true };
   const stop = watch(() => (state.picture ? { data: new Uint8ClampedArray(4), width: 1, height: 1 } : null), {
     classify: () => {
       seen.asked += 1;
+      if (fails) return Promise.reject(fails);
       return new Promise<void>((resolve) => {
         waiting.push(resolve);
         seen.most = Math.max(seen.most, waiting.length);
@@ -20,6 +21,7 @@ function network(overlapAfter = Infinity) {
     },
     onDropped: () => (seen.dropped += 1),
     onError: (error) => seen.errors.push(error),
+    onEnd: () => (seen.ended += 1),
     duty: () => state.duty,
     readyAt: () => -Infinity,
     overlapAfter: () => state.overlapAfter,
@@ -65,6 +67,17 @@ describe('watch', () => {
     made.stop();
     await wait(120);
     expect(made.seen.asked).toBe(1);
+  });
+
+  it.each([
+    ['at once where nothing can be mended', new StitchError('internal', 'no'), 1],
+    ['after ten failures in a row', new StitchError('frame-invalid', 'no'), 10],
+  ])('ends by itself %s, and says so once', async (_, error, tries) => {
+    made = network(Infinity, error);
+    await expect.poll(() => made.seen.ended).toBe(1);
+    await wait(100);
+    expect(made.seen).toMatchObject({ asked: tries, ended: 1 });
+    expect(made.seen.errors).toHaveLength(tries);
   });
 
   it('goes on when a source has pictures again, and rests at a duty of 0', async () => {

@@ -35,6 +35,17 @@ describe('the guard', () => {
     expect(run(seen.at(-1) ?? NO_GUARD, 120, () => 60, 60_000).at(-1)?.share).toBe(1);
   });
 
+  test('where only the full share stutters, it is tried ever later', () => {
+    const shares = run(NO_GUARD, 300, (share) => (share > 0.95 ? 40 : 60)).map(({ share }) => share);
+    const raised = shares.flatMap((share, i) => (share === 1 && (shares[i - 1] ?? 1) < 1 ? [i] : []));
+    expect(raised.length).toBeGreaterThan(2);
+    const waits = raised.slice(1).map((at, i) => at - (raised[i] ?? 0));
+    expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+    expect(shares.slice(60).filter((share) => share === 1).length).toBeLessThan(24);
+    // Back from there by a step, not to the first cut.
+    expect(Math.min(...shares.slice(60))).toBeGreaterThan(0.8);
+  });
+
   test('a page that stutters by itself gets no more of our frames: after a fair try the guard lets go, and for ever longer', () => {
     const seen = run(NO_GUARD, 200, () => 30);
     const cut = seen.filter(({ share }) => share < 1).length;

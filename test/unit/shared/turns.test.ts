@@ -52,9 +52,9 @@ function setUp() {
       callbacks.onResult?.(answer((seq += 1)));
       return true;
     },
-    fail(code: 'frame-invalid' | 'device-lost') {
+    fail(code: 'frame-invalid' | 'device-lost', detail: { healing?: boolean } = {}) {
       source?.();
-      callbacks.onError?.(new StitchError(code, 'no'));
+      callbacks.onError?.(new StitchError(code, 'no', detail));
     },
   };
 }
@@ -114,6 +114,15 @@ describe('turns', () => {
     expect(errors).toEqual([...Array.from({ length: 4 }, () => 'bad: frame-invalid'), 'bad: frame-invalid final']);
     expect(results).toEqual(['good']);
     expect(watching()).toBe(true);
+  });
+
+  it('asks again for a picture that was lost with the device, where that mends itself', () => {
+    const { join, fail, frame, results, errors } = setUp();
+    join('a').offer();
+    fail('device-lost', { healing: true });
+    expect(errors).toEqual(['a: device-lost']);
+    expect(frame()).toBe(true);
+    expect(results).toEqual(['a']);
   });
 
   it('watches anew after a failure, since a watch ends after too many in a row', () => {

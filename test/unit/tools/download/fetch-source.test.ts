@@ -78,8 +78,24 @@ describe('a download', () => {
     expect(filesIn(folder)).toEqual(['w.safetensors']);
     expect([seen[0], seen.at(-1)]).toEqual([0, 100_000]);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
-    await fetchIt(folder);
-    expect(requests.length).toBe(1);
+    const cached: string[] = [];
+    await fetchIt(folder, { onCached: (file) => cached.push(file) });
+    expect([requests.length, cached]).toEqual([1, [path]]);
+  });
+
+  test('is repeated where that is asked for, and the old file stays until the new one is whole', async () => {
+    handler = (request, response) => serve(CONTENT, '"a"', request, response);
+    const folder = scratch();
+    const { path } = await fetchIt(folder);
+    handler = (_request, response) => void response.writeHead(403).end();
+    await errorOf(() => fetchIt(folder, { refresh: true }));
+    expect(readFileSync(path).equals(CONTENT)).toBe(true);
+    handler = (request, response) => serve(OTHER, '"b"', request, response);
+    const cached: string[] = [];
+    await fetchIt(folder, { refresh: true, onCached: (file) => cached.push(file) });
+    expect(readFileSync(path).equals(OTHER)).toBe(true);
+    expect(cached).toEqual([]);
+    expect(filesIn(folder)).toEqual(['w.safetensors']);
   });
 
   test('cut off three times goes on where it was, under the same ETag', async () => {
@@ -269,8 +285,39 @@ describe('Hugging Face', () => {
     const folder = scratch();
     const { path, label } = await get('hf:owner/name@v1.0', folder);
     expect([label, readFileSync(path).equals(CONTENT)]).toEqual(['hf:owner/name@v1.0', true]);
-    expect(filesIn(folder).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(filesIn(folder).sort()).toEqual(['config.json', 'model.safetensors', 'preprocessor_config.json.absent']);
     expect(readFileSync((await get('hf:owner/name', folder)).path).equals(OTHER)).toBe(true);
+  });
+
+  test('takes what says how photos are prepared, and asks once where there is no such file', async () => {
+    const files = { 'main/model.safetensors': CONTENT, 'main/preprocessor_config.json': Buffer.from('{"resample":2}') };
+    handler = repository(files);
+    const folder = scratch();
+    const { path } = await get('hf:owner/name', folder);
+    const beside = join(path, '..', 'preprocessor_config.json');
+    expect(readFileSync(beside, 'utf8')).toBe('{"resample":2}');
+    const asked = requests.length;
+    const cached: string[] = [];
+    await get('hf:owner/name', folder, { onCached: (file) => cached.push(file) });
+    expect([requests.length, cached]).toEqual([asked, [path]]);
+    // It went away, and came back.
+    handler = repository({ 'main/model.safetensors': CONTENT });
+    await get('hf:owner/name', folder, { refresh: true });
+    expect(existsSync(beside)).toBe(false);
+    handler = repository(files);
+    await get('hf:owner/name', folder, { refresh: true });
+    expect(filesIn(folder).sort()).toEqual(['config.json.absent', 'model.safetensors', 'preprocessor_config.json']);
+  });
+
+  test('takes one SHA-256 for one file only', async () => {
+    const index = { weight_map: { a: 'model-1.safetensors' } };
+    handler = repository({
+      'main/model.safetensors.index.json': Buffer.from(JSON.stringify(index)),
+      'main/model-1.safetensors': CONTENT,
+    });
+    const work = () => get('hf:owner/name', scratch(), { sha256: sha256(CONTENT) });
+    await expectError(work, 'argument-invalid', /hf:owner\/name is sharded/);
+    expect(requests.some(({ url }) => url.endsWith('/model-1.safetensors'))).toBe(false);
   });
 
   test('takes the index and every shard it names', async () => {
@@ -283,7 +330,8 @@ describe('Hugging Face', () => {
     const folder = scratch();
     const { path } = await get('hf:owner/name', folder);
     expect(path.endsWith('model.safetensors.index.json')).toBe(true);
-    expect(filesIn(folder).sort()).toEqual(['model-1.safetensors', 'model-2.safetensors', 'model.safetensors.index.json']);
+    const found = filesIn(folder).filter((name) => !name.endsWith('.absent'));
+    expect(found.sort()).toEqual(['model-1.safetensors', 'model-2.safetensors', 'model.safetensors.index.json']);
   });
 
   test('takes no shard from elsewhere', async () => {
@@ -340,5 +388,21 @@ describe('names of sources', () => {
     const folder = join(scratch(), 'weights');
     mkdirSync(folder);
     expect(await fetchSource(folder, 'nowhere')).toEqual({ path: folder, label: 'weights' });
+  });
+
+  test('a local file has the SHA-256 that is asked for', async () => {
+    const folder = scratch();
+    const file = join(folder, 'model.safetensors');
+    writeFileSync(file, CONTENT);
+    const right = sha256(CONTENT);
+    expect((await fetchSource(file, 'nowhere', { sha256: right })).path).toBe(file);
+    expect((await fetchSource(folder, 'nowhere', { sha256: right })).path).toBe(folder);
+    for (const path of [file, folder]) {
+      const work = () => fetchSource(path, 'nowhere', { sha256: sha256(OTHER) });
+      await expectError(work, 'bundle-integrity', /model\.safetensors: its SHA-256 is/);
+    }
+    const index = join(scratch(), 'model.safetensors.index.json');
+    writeFileSync(index, '{}');
+    await expectError(() => fetchSource(index, 'nowhere', { sha256: right }), 'argument-invalid', /is sharded/);
   });
 });

@@ -241,6 +241,20 @@ describe('a hostile pickle', () => {
     expect(open(state(['bomb', content])).tensors.size).toBe(1);
   });
 
+  /** Something large in the memo, and a hundred calls that each copy it. */
+  const LARGE = 50_000;
+  const copies = (large: string, call: string, name: string, times = 100) =>
+    state(['bomb', `${large}q\x000c${name}\nq\x010${`h\x01${call}0`.repeat(times)}N`]);
+  const tensors = `ctorch._utils\n_rebuild_tensor_v2\n(${'N'.repeat(LARGE)}tR`;
+  test.each([
+    ['sets of one list', copies(`](${'N'.repeat(LARGE)}e`, 'h\x00\x85R', 'builtins\nset')],
+    ['dicts of one list of pairs', copies(`](${'NN\x86'.repeat(LARGE)}e`, 'h\x00\x85R', 'collections\nOrderedDict')],
+    ['parameters of one tensor', copies(tensors, 'h\x00\x85R', 'torch._utils\n_rebuild_parameter')],
+    ['bytes of one text', copies(`X\x00\x00\x0f\x00${'x'.repeat(15 * 2 ** 16)}`, 'h\x00\x85R', '_codecs\nencode', 300)],
+  ])('%s count each time', async (_what, content) => {
+    await expectError(() => open(content), 'bundle-invalid', /makes more than 4194304 objects/);
+  });
+
   test('a list that holds itself, and 100 000 levels, are no trouble', () => {
     expect(open(state(['self', ']q\x00h\x00a'])).tensors.size).toBe(1);
     expect(open(state(['deep', `${']'.repeat(100_000)}${'a'.repeat(99_999)}`])).tensors.size).toBe(1);

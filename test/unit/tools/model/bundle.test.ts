@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseSafetensors } from '../../../../src/bundle/safetensors';
 import { referenceLogits } from '../../../../src/tools/model/check-vectors';
+import { writeFolder, writeWhole } from '../../../../src/tools/model/partial';
 import { planShards } from '../../../../src/tools/model/shard-plan';
 import { readBundle } from '../../../../src/tools/model/read-bundle';
 import { verifyFamily } from '../../../../src/tools/model/verify';
@@ -64,6 +65,38 @@ describe('writeBundle and readBundle', () => {
     const block = 5 * 3 * 64 + 2 * 25 * 8 + 5 * 64 + 2 * 5 * 8 * 16 + 10 * 5 * 8;
     expect(routes[0]).toMatchObject({ id: 'a', macs: 4 * 48 * 8 + 4 * block + 5 * 5 * 8 + 3 * 8 });
     expect(routes[0]).not.toHaveProperty('top1');
+  });
+
+  it('marks the Pareto front of the accuracies, whatever was marked, and again when it is written anew', async () => {
+    const folder = join(temporaryFolder(), 'family');
+    const draft = sampleFamily();
+    // The anchors alone are rated; the larger one is worse, and wears the mark of another time.
+    draft.routes = draft.routes.map((route) => {
+      if (route.path.length > 1) return route;
+      return { ...route, top1: route.id === 'a' ? 0.5 : 0.25, ...(route.id === 'b' && { pareto: true }) };
+    });
+    await writeBundle(folder, draft);
+    const marked = async (where: string) =>
+      ((await readBundle(where)).document.routes as readonly { readonly id: string; readonly pareto?: boolean }[])
+        .filter((route) => 'pareto' in route)
+        .map(({ id, pareto }) => [id, pareto]);
+    expect(await marked(folder)).toEqual([['a', true]]);
+    const again = join(folder, '..', 'again');
+    await writeBundle(again, (await readBundle(folder)).draft);
+    expect(await marked(again)).toEqual([['a', true]]);
+  });
+
+  it('says where and why the file system refused', async () => {
+    const parent = temporaryFolder();
+    const file = join(parent, 'file');
+    writeFileSync(file, 'x');
+    await expectError(() => writeBundle(join(file, 'family'), sampleFamily()), 'storage', /file.family: .* name another/i);
+    const missing = join(parent, 'nowhere', 'x.svg');
+    await expectError(() => writeWhole(missing, 'x'), 'storage', /x\.svg: its folder is not there/);
+    await expectError(() => writeWhole(parent, 'x'), 'storage', parent);
+    const own = () => Promise.reject(new TypeError('a mistake'));
+    await expect(writeFolder(join(parent, 'y'), {}, own)).rejects.toBeInstanceOf(TypeError);
+    expect(readdirSync(parent)).toEqual(['file']);
   });
 
   it('notices a changed byte, a missing file and a cut one', async () => {

@@ -1,9 +1,13 @@
 /** What the commands print, their exit codes, and what is left after Ctrl-C. */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, watch } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
+import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { DEFAULT_BUNDLE } from '../../../../src/tools/lib/classify-arguments';
@@ -42,10 +46,49 @@ describe('usage', () => {
     [['evaluate', 'x', '--images', 'y', '--backend', 'gpu'], 'wasm, cpu'],
     [['stitch', 'x', '--images', 'y', '--out', 'z', '--ridge', '-1'], 'at least 0'],
     [['import', 'x', '--out', 'y', '--name', 'z', '--mean', '1,2'], 'three numbers'],
+    [['import', 'x', '--out', 'y', '--name', 'z', '--sha256', 'abc'], '64 hex digits'],
   ])('%j is wrong usage', async (argv, message) => {
     const { code, errors } = await run(...argv);
     expect(code).toBe(2);
     expect(errors).toContain(message);
+  });
+
+  it('one --sha256 is of one checkpoint, whatever its case, and of a local one too', async () => {
+    const fixture = fileURLToPath(new URL('../../../fixtures/import/timm-f32.pth', import.meta.url));
+    const args = ['--out', join(temporaryFolder(), 'x'), '--name', 'x', '--id', 'a', '--heads', '3', '--sha256'];
+    const hash = createHash('sha256').update(readFileSync(fixture)).digest('hex');
+    const two = await run('import', fixture, fixture, ...args, hash);
+    expect(two).toMatchObject({ code: 1, errors: expect.stringContaining('there are 2 checkpoints') });
+    const wrong = await run('import', fixture, ...args, 'A'.repeat(64));
+    expect(wrong).toMatchObject({ code: 1, errors: expect.stringMatching(/timm-f32\.pth: its SHA-256 is .*, expected a{64}/) });
+    const right = await run('import', fixture, ...args, hash.toUpperCase());
+    expect(right).toMatchObject({ code: 0, errors: expect.stringContaining('note: Preprocessing: ') });
+  });
+
+  it('import says when a model comes from the cache, and --refresh fetches it again', async () => {
+    const fixture = readFileSync(new URL('../../../fixtures/import/timm-f32.pth', import.meta.url));
+    let served = 0;
+    const server = createServer((_request, response) => {
+      served += 1;
+      response.end(fixture);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const parent = temporaryFolder();
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/w.pth`;
+      const load = (...more: string[]) => {
+        const out = ['--out', join(parent, 'x'), '--force', '--cache', join(parent, 'cache')];
+        return run('import', url, ...out, '--name', 'x', '--id', 'a', '--heads', '3', ...more);
+      };
+      expect((await load()).errors).not.toContain('from the cache');
+      const again = await load();
+      expect(again.errors).toMatch(/note: http:\S+\/w\.pth is from the cache, \S+w\.pth; pass --refresh to fetch it again\./);
+      expect([again.code, served]).toEqual([0, 1]);
+      expect((await load('--refresh')).errors).not.toContain('from the cache');
+      expect(served).toBe(2);
+    } finally {
+      server.close();
+    }
   });
 
   it('a missing bundle fails with the remedy', async () => {
@@ -108,16 +151,44 @@ describe('inspect, pack and verify', () => {
 describe('Ctrl-C', () => {
   it('leaves no half-written folder behind', async () => {
     const parent = temporaryFolder();
-    const program = fileURLToPath(new URL('slow-write.ts', import.meta.url));
-    const child = spawn(execPath, ['--import', 'tsx', program, join(parent, 'family')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await once(child.stdout, 'data');
-    expect(readdirSync(parent)).toHaveLength(1);
+    // So many blocks that writing them one by one takes longer than the signal.
+    await writeBundle(join(parent, 'family'), sampleFamily({ depth: 128, plain: true }), { groupSize: 128 });
+    const program = fileURLToPath(new URL('../../../../src/tools/model.ts', import.meta.url));
+    const args = ['pack', join(parent, 'family'), '--group', '1', '--out', join(parent, 'out')];
+    const watcher = watch(parent);
+    const began = once(watcher, 'change');
+    const child = spawn(execPath, ['--import', 'tsx', program, ...args], { stdio: ['ignore', 'inherit', 'pipe'] });
+    const ended = once(child, 'exit') as Promise<[number]>;
+    const told = textOf(child.stderr);
+    await Promise.race([began, ended]);
+    watcher.close();
+    expect(readdirSync(parent).filter((name) => name.startsWith('.out.partial'))).toHaveLength(1);
     child.kill('SIGINT');
-    const [code] = (await once(child, 'exit')) as [number];
-    expect(code).toBe(130);
-    expect(readdirSync(parent)).toEqual([]);
+    expect([(await ended)[0], await told]).toEqual([130, 'model: Stopped before the end; nothing was written.\n']);
+    expect(readdirSync(parent)).toEqual(['family']);
+  });
+
+  it('stops verify between two shards and between two routes, and its progress tells of both', async () => {
+    const family = join(temporaryFolder(), 'family');
+    const { shards, check } = await writeBundle(family, sampleFamily(), { groupSize: 1 });
+    const seen: string[] = [];
+    const verify = async (stopAt?: string) => {
+      const io = fakeIo();
+      seen.length = 0;
+      const update = (phase: string, share: number) => {
+        seen.push(`${phase} ${share}`);
+        if (phase === stopAt) io.stop.abort();
+      };
+      return runCli(['verify', family], { ...io, progress: { update, end: () => {} } });
+    };
+    expect(await verify()).toBe(0);
+    expect(seen.filter((line) => line.startsWith('hashing'))).toHaveLength(shards.length);
+    expect(seen.filter((line) => line.startsWith('check vectors'))).toHaveLength(check.routes.length);
+    expect(seen.at(-1)).toBe('check vectors 1');
+    expect(await verify('hashing')).toBe(130);
+    expect(seen).toHaveLength(1);
+    expect(await verify('check vectors')).toBe(130);
+    expect(seen).toHaveLength(shards.length + 1);
   });
 });
 

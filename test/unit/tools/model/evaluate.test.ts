@@ -1,5 +1,5 @@
 /** Evaluation on a made-up labelled set whose right answers are what one route says. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RouteSpec } from '../../../../src/bundle/manifest';
@@ -60,6 +60,16 @@ const options = async (extra: object = {}) => ({
   ...extra,
 });
 
+/** A process in which `work` happens while the routes are run. */
+function during(work: () => void) {
+  let done = false;
+  const update = () => {
+    if (!done) work();
+    done = true;
+  };
+  return { ...fakeIo(), progress: { update, end: () => {} } };
+}
+
 describe('evaluateBundle', () => {
   it('counts what is right, at first and among five, and the loss', async () => {
     const results = await evaluateBundle(await readBundle(bundle), await options());
@@ -105,13 +115,55 @@ describe('evaluateBundle', () => {
     expect(resumed).toEqual(whole);
   });
 
-  it('does not mix the progress of other weights or images into this', async () => {
+  it('does not mix the progress of other weights, images or settings into this', async () => {
     const family = await readBundle(bundle);
     await evaluateBundle(family, await options());
-    const fewer = await options({ chunk: 3 });
-    await expectError(() => evaluateBundle(family, fewer), 'argument-invalid', '--restart');
-    const results = await evaluateBundle(family, { ...fewer, restart: true });
+    const refused = async (other: typeof family, extra: object = {}) => {
+      const again = await options(extra);
+      const kept = readFileSync(again.sideFile, 'utf8');
+      await expectError(() => evaluateBundle(other, again), 'argument-invalid', '--restart');
+      expect(readFileSync(again.sideFile, 'utf8')).toBe(kept);
+    };
+    await refused(family, { chunk: 3 });
+    await refused(family, { rounded: 'int8' });
+    const changed = sampleFamily();
+    changed.tensors.get('anchors.b.head.fc.bias')!.data[1]! += 1;
+    await writeBundle(join(parent, 'changed'), changed);
+    await refused(await readBundle(join(parent, 'changed')));
+    // One picture in the folder of another class, under the same name.
+    const images = await openImages(set, ['x', 'y', 'z']);
+    const [first, ...rest] = images.entries;
+    await refused(family, { images: { ...images, entries: [{ ...first!, label: (first!.label! + 1) % 3 }, ...rest] } });
+    const results = await evaluateBundle(family, await options({ chunk: 3, restart: true }));
     expect(results.find(({ id }) => id === 'b')).toMatchObject({ top1: 0.75 });
+  });
+
+  it.each([
+    ['one line without an end', 'my notes'],
+    ['several lines', 'my\nnotes\n'],
+  ])('leaves a file that is none of its own: %s', async (_what, text) => {
+    const file = join(parent, 'notes.txt');
+    writeFileSync(file, text);
+    const foreign = await options({ sideFile: file });
+    await expectError(() => readBundle(bundle).then((family) => evaluateBundle(family, foreign)), 'argument-invalid', file);
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+
+  it('names the line of its progress that is damaged', async () => {
+    const family = await readBundle(bundle);
+    const own = await options();
+    await evaluateBundle(family, own);
+    writeFileSync(own.sideFile, readFileSync(own.sideFile, 'utf8').replace('{"from":4', '{"from"4'));
+    await expectError(() => evaluateBundle(family, own), 'argument-invalid', 'damaged in line 3', '--restart');
+  });
+
+  it.each([Number.NaN, Infinity])('refuses to count the logit %d', async (value) => {
+    const family = await readBundle(bundle);
+    const tensors = new Map(family.draft.tensors);
+    tensors.set('anchors.b.head.fc.bias', { shape: [3], data: Float32Array.of(0, value, 0) });
+    const damaged = { ...family, draft: { ...family.draft, tensors } };
+    const work = async () => evaluateBundle(damaged, await options());
+    await expectError(work, 'bundle-invalid', /Route "/, /\.jpg with the logit/, String(value));
   });
 });
 
@@ -146,6 +198,51 @@ describe('the command', () => {
     expect(svg).toContain('Random width 16');
     // The rest of the bundle is as it was.
     await readBundle(bundle);
+  });
+
+  it('puts its results into the manifest as it stands at the end', async () => {
+    const path = join(bundle, 'manifest.json');
+    const meanwhile = { executor: 'wasm', date: '2026-01-02', frames: 3, routes: [{ route: 'a', medianMs: 1 }] };
+    const io = during(() => {
+      const document = JSON.parse(readFileSync(path, 'utf8')) as object;
+      writeFileSync(path, JSON.stringify({ ...document, version: '1.0.1', priors: [meanwhile] }));
+    });
+    expect(await runCli(['evaluate', bundle, '--images', set], io)).toBe(0);
+    const { manifest } = await readBundle(bundle);
+    expect(manifest).toMatchObject({ version: '1.0.1', priors: [meanwhile] });
+    expect(manifest.routes.every(({ top1 }) => top1 !== undefined)).toBe(true);
+  });
+
+  it('writes nothing where the bundle is another one by then', async () => {
+    const path = join(bundle, 'manifest.json');
+    const other = sampleFamily();
+    other.tensors.get('anchors.b.head.fc.bias')!.data[1]! += 1;
+    await writeBundle(join(parent, 'other'), other);
+    const text = readFileSync(join(parent, 'other', 'manifest.json'), 'utf8');
+    const io = during(() => writeFileSync(path, text));
+    expect(await runCli(['evaluate', bundle, '--images', set], io)).toBe(1);
+    expect(io.errors.join()).toMatch(/written anew while it was evaluated.*--restart/);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it('asks for the folder of the plot before it begins', async () => {
+    let began = false;
+    const io = during(() => (began = true));
+    const plot = join(parent, 'nowhere', 'plot.svg');
+    expect(await runCli(['evaluate', bundle, '--images', set, '--plot', plot], io)).toBe(1);
+    expect([began, io.errors.join()]).toEqual([false, expect.stringMatching(/^model: .*plot\.svg: its folder is not there\./)]);
+    expect(await runCli(['evaluate', bundle, '--images', set, '--plot', parent], io)).toBe(1);
+    expect([began, io.errors.at(-1)]).toEqual([false, expect.stringContaining('it is a folder')]);
+  });
+
+  it('prints and keeps the results even if the plot cannot be written', async () => {
+    const folder = join(parent, 'plots');
+    mkdirSync(folder);
+    const io = during(() => rmSync(folder, { recursive: true }));
+    expect(await runCli(['evaluate', bundle, '--images', set, '--plot', join(folder, 'plot.svg')], io)).toBe(1);
+    expect(io.text.join()).toContain('top-1');
+    expect(io.errors.join()).toMatch(/^model: .*plot\.svg: its folder is not there/);
+    expect((await readBundle(bundle)).manifest.routes[0]).toHaveProperty('top1');
   });
 
   it('measures only the routes that are named, keeps what is known of the others, and marks the front of all', async () => {

@@ -40,6 +40,17 @@ describe('openImages', () => {
     ]);
   });
 
+  it('never takes numbers that do not start at 0 in alphabetical order', async () => {
+    const labels = Array.from({ length: 11 }, (_, n) => `kind ${n}`);
+    const oneToEleven = await folderOf(...labels.map((_, n) => `${n + 1}/a.jpg`));
+    await expectError(() => openImages(oneToEleven, labels), 'argument-invalid', '"11"', '0…10', 'start at 0');
+    const padded = await folderOf('01/a.jpg', '02/a.jpg', '03/a.jpg');
+    await expectError(() => openImages(padded, LABELS), 'argument-invalid', '"03"', 'start at 0');
+    // Where one folder is no number, all are names.
+    const mixed = await openImages(await folderOf('1/a.jpg', '2/a.jpg', 'x/a.jpg'), LABELS);
+    expect(mixed.entries.map(({ label }) => label)).toEqual([0, 1, 2]);
+  });
+
   it('needs no classes where none are asked for', async () => {
     const set = await openImages(await folderOf('a.jpg', 'deep/er/b.jpg'));
     expect(set.entries.map(({ label }) => label)).toEqual([undefined, undefined]);

@@ -190,6 +190,23 @@ describe('pack --weights int8 --images', () => {
     expect((await run('inspect', join(parent, 'all'))).text).toContain('measured on 4 images');
   });
 
+  it('goes on where it was stopped, and with other images only from the start', async () => {
+    const args = ['--weights', 'int8', '--images', join(parent, 'images'), '--out', join(parent, 'stopped')];
+    const io = fakeIo();
+    const update = (phase: string) => phase.includes('after') && io.stop.abort();
+    const stopping = { ...io, progress: { update, end: () => {} } };
+    expect(await runCli(['pack', join(parent, 'f16'), ...args], stopping)).toBe(130);
+    const kept = () => readdirSync(parent).filter((file) => file.endsWith('.jsonl'));
+    expect(kept()).toEqual(['stopped.rounding.after.jsonl', 'stopped.rounding.before.jsonl']);
+    // The form is kept with it: what was measured of another one is not taken up.
+    expect(readFileSync(join(parent, 'stopped.rounding.after.jsonl'), 'utf8')).toContain('"rounded":"int8"');
+    const fewer = await pack('stopped', '--count', '5');
+    expect(fewer).toMatchObject({ code: 1, errors: expect.stringContaining('Pass --restart') });
+    expect((await pack('stopped', '--count', '5', '--restart')).code).toBe(0);
+    expect(manifestOf(join(parent, 'stopped')).quantization!.images).toBe(5);
+    expect(kept()).toEqual([]);
+  });
+
   it.each([
     [['--routes', 'a,nowhere'], 'no route "nowhere"'],
     [['--images', '/nowhere'], '/nowhere'],

@@ -51,6 +51,25 @@ describe('stitch', () => {
     expect(await runCli(['verify', out], fakeIo())).toBe(0);
   });
 
+  it('keeps what rounding cost the anchors, not what it cost the stitches that it replaces', async () => {
+    const { parent, images, out } = await workshop();
+    const family = sampleFamily();
+    const accuracy = { top1: 0.5, top5: 1, loss: 2 };
+    const stitched = family.routes.find(({ path }) => path.length > 1)!.id;
+    const routes = ['a', stitched].map((id) => ({ id, before: accuracy, after: accuracy }));
+    const about = { weights: 'int8', images: 9, set: 'x' } as const;
+    const rounded = join(parent, 'rounded');
+    await writeBundle(rounded, { ...family, quantization: { ...about, routes } });
+    const args = ['--images', images, '--count', '4'];
+    expect(await runCli(['stitch', rounded, ...args, '--out', out], fakeIo())).toBe(0);
+    expect((await readBundle(out)).manifest.quantization).toEqual({ ...about, routes: routes.slice(0, 1) });
+
+    const only = join(parent, 'only');
+    await writeBundle(only, { ...family, quantization: { ...about, routes: routes.slice(1) } });
+    expect(await runCli(['stitch', only, ...args, '--out', out, '--force', '--kernel', '1'], fakeIo())).toBe(0);
+    expect((await readBundle(out)).manifest.quantization).toEqual({ weights: 'int8', images: 0, routes: [] });
+  });
+
   it('draws the same images and gets the same weights for the same seed', async () => {
     const { parent, anchors, images } = await workshop();
     const fits = [];
