@@ -53,24 +53,20 @@ describe('the script from another origin', () => {
   });
 
   it('lets an element that is still being parsed find its picture, and asks for no camera', async () => {
-    const server = await host();
+    const early = `<!doctype html><script src="${cdn.origin}/running-stitch.iife.js"></script>
+      <running-stitch src="/models/tiny/manifest.json" backend="cpu" loading="eager"><img src="/photo.jpg" alt=""></running-stitch>`;
+    const server = await serve({
+      folders: { ...ASSETS, '/': join(ROOT, 'examples/script') },
+      edit: (path, text) => (path.endsWith('.html') ? early : text),
+    });
     const { page, close } = await openTab(browser, 'about:blank');
     await page.addInitScript(() => {
-      const asked = Promise.reject(new Error('no camera here'));
-      asked.catch(() => {});
       navigator.mediaDevices.getUserMedia = () => {
         document.documentElement.dataset['asked'] = 'camera';
-        return asked;
+        return Promise.reject(new Error('no camera here'));
       };
     });
-    await page.route(`${server.origin}/early.html`, (route) =>
-      route.fulfill({
-        contentType: 'text/html',
-        body: `<!doctype html><script src="${cdn.origin}/running-stitch.iife.js"></script>
-          <running-stitch id="tag" src="/models/tiny/manifest.json" backend="cpu" loading="eager"><img src="/photo.jpg" alt=""></running-stitch>`,
-      }),
-    );
-    await page.goto(`${server.origin}/early.html`);
+    await page.goto(`${server.origin}/`);
     const spoken = page.locator('running-stitch [part=live]');
     await expect.poll(() => spoken.innerText(), { timeout: 60_000 }).toMatch(/^class \d+$/);
     expect(await page.locator('html').getAttribute('data-asked')).toBeNull();
