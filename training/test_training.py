@@ -19,6 +19,7 @@ import torch
 from safetensors.numpy import load_file
 
 import data
+from average import averaged
 from grow import grow
 from bundle import anchor_tensors, family_of, family_tensors, half, read_bundle, rounded, shard_plan, write_bundle
 from optim import orthogonalise
@@ -215,6 +216,26 @@ class FromBundle(unittest.TestCase):
             self.assertEqual(old.keys(), new.keys())
             moved = [k for k in old if np.abs(old[k] - new[k]).max() > 1e-4]
             self.assertGreater(len(moved), len(old) // 2)
+
+
+class Averages(unittest.TestCase):
+    def test_mean(self) -> None:
+        a, b = small_family(), small_family()
+        with torch.no_grad():
+            for p in b.parameters():
+                p.add_(0.3)
+        states = [dict(spec=f.spec(), ema=f.state_dict(), model=f.state_dict(), images=10, seconds=2.0) for f in (a, b)]
+        out = averaged(states, [1, 2])
+        self.assertEqual((out["images"], out["seconds"]), (20, 4.0))
+        for name, value in a.state_dict().items():
+            self.assertLess((out["ema"][name] - value - 0.2).abs().max().item(), 1e-5, name)
+        # What a family's bundle brings as lists is no other family.
+        states[1]["spec"] = json.loads(json.dumps(states[1]["spec"]))
+        averaged(states, [1, 1])
+        states[1]["spec"]["configs"]["a"]["heads"] = 4
+        for weights, wrong in (([1, 1], "different families"), ([1], "weights"), ([1, 0], "weights")):
+            with self.assertRaisesRegex(ValueError, wrong):
+                averaged(states, weights)
 
 
 class Pieces(unittest.TestCase):
