@@ -22,9 +22,9 @@ export function climb(state: ControlState): number {
   // At rest the rung above has been looked at many times: only a change of the device, not of the estimate, may open it.
   const rest = estimate.level.weight >= TUNING.restWeight ? exp(-TUNING.restCaution * spread) : 1;
   const limit = climbMargin(spread) * rest * target;
-  const excess = worstOf(state) - estimate.level.value;
   // After a reversal, or a jump a moment ago, the present slowdown alone is not believed: it alternates.
-  const wary = young || state.reversals.some((at) => now - at < TUNING.waryMs) ? exp(Math.max(0, excess)) : 1;
+  const isWary = young || state.reversals.some((at) => now - at < TUNING.waryMs);
+  const wary = isWary ? exp(Math.max(0, worstOf(state) - estimate.level.value)) : 1;
   if (tailMs(estimate, rungAt(state, here + 1), now) * wary > limit) return here;
   const bar = lowestBarred(state);
   let reach = here;

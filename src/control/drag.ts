@@ -15,7 +15,7 @@ export function dragged(state: ControlState, best: number): number {
     const more = state.moved?.dragging && best < allowed(state).high && gain < TUNING.dragStep;
     return more || settling(state, followWait(gain)) ? here : best;
   }
-  const goesOn = state.moved?.dragging || (state.followed?.down && settling(state, TUNING.dragMs));
+  const goesOn = (state.moved?.dragging && state.moved.down) || (state.followed?.down && settling(state, TUNING.dragMs));
   const to = bestFit(state, false);
   return to === here || !goesOn ? to : lowerStill(state, to);
 }

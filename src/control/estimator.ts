@@ -29,9 +29,10 @@ export interface Estimate {
   readonly fast: number;
   /** Residuals in a row on one side, signed by the side. */
   readonly run: number;
-  /** Share of frames that were spikes, and spikes not yet known to be the start of a jump. */
+  /** Share of frames that were spikes, spikes in a row not yet known to be the start of a jump, and the least of these (log slowdown). */
   readonly spikes: number;
   readonly pending: number;
+  readonly pendingLeast: number;
   /** Last observed log slowdown. */
   readonly last: number | null;
   /** One a rung that was ever seen; a list because a record of many keys is slow to copy on every frame. */
@@ -53,6 +54,7 @@ export function freshEstimate(): Estimate {
     run: 0,
     spikes: TUNING.spikePrior,
     pending: 0,
+    pendingLeast: 0,
     last: null,
     bias: [],
   };
@@ -66,7 +68,8 @@ export function doubt(estimate: Estimate): Estimate {
 
 /** Moves the level, for example because the profile it refers to changed. */
 export function shiftLevel(estimate: Estimate, by: number): Estimate {
-  return { ...estimate, level: ewma(clip(estimate.level.value + by, TUNING.levelMost), estimate.level.weight), last: null };
+  const level = ewma(clip(estimate.level.value + by, TUNING.levelMost), estimate.level.weight);
+  return { ...estimate, level, pending: 0, last: null };
 }
 
 /** Log standard deviation of latency now. */
@@ -99,37 +102,37 @@ export function observe(before: Estimate, rung: Rung, latencyMs: number, now: nu
   const fast = before.fast + TUNING.fastGain * (clip(standard, TUNING.fastClip) - before.fast);
   const needed = before.spikes > TUNING.spikyShare && run > 0 ? TUNING.jumpRunSpiky : TUNING.jumpRun;
 
+  const following = nextSpread(before, seen, spread);
   if (Math.abs(fast) > TUNING.jumpThreshold && Math.abs(run) >= needed && Math.sign(fast) === Math.sign(run)) {
-    const level = ewma((seen + (before.last ?? seen)) / 2, 2);
-    const { spikes, bias: kept } = before;
-    const estimate = {
-      level,
-      spread: nextSpread(before, seen, spread),
-      fast: 0,
-      run: 0,
-      spikes,
-      pending: 0,
-      last: seen,
-      bias: kept,
-    };
-    return { estimate, jump: run > 0 ? 'up' : 'down' };
+    return jumped(before, (seen + (before.last ?? seen)) / 2, seen, following);
   }
   const spike = standard > TUNING.fastClip;
+  const pendingLeast = before.pending > 0 ? Math.min(before.pendingLeast, seen) : seen;
+  // A scheduler that shares out a loaded processor gives frames that never agree. So many in a row are no chance, and the
+  // least of them is what the device can be trusted with.
+  if (spike && before.pending + 1 >= TUNING.jumpSpikes) return jumped(before, pendingLeast, seen, following);
   const bounded = clip(residual, TUNING.slowClip * spread);
   return {
     estimate: {
       level: ewmaAdd(before.level, before.level.value + bounded, TUNING.slowMemory),
-      spread: nextSpread(before, seen, spread),
+      spread: following,
       fast,
       run,
       // A spike is counted only when the next frame shows that it was one.
       spikes: spike ? before.spikes : before.spikes + (before.pending - before.spikes) / TUNING.spikeMemory,
       pending: spike ? before.pending + 1 : 0,
+      pendingLeast,
       last: seen,
       bias: withBias(before.bias, { id: rung.id, value: clip(bias + TUNING.biasGain * bounded, TUNING.biasMost), at: now }),
     },
     jump: 'none',
   };
+}
+
+/** The level moved to `level` at once, and believed as little as two frames are. */
+function jumped(before: Estimate, level: number, seen: number, spread: Ewma): { estimate: Estimate; jump: Jump } {
+  const estimate = { ...before, level: ewma(level, 2), spread, fast: 0, run: 0, pending: 0, last: seen };
+  return { estimate, jump: level > before.level.value ? 'up' : 'down' };
 }
 
 function nextSpread(before: Estimate, seen: number, spread: number): Ewma {

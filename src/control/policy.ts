@@ -1,10 +1,10 @@
 /**
  * `decide`: one event in, the next state and perhaps a decision out. Pure: no clock, no randomness, no mutation.
  *
- * Down at once to the rung predicted to fit; up slowly, after a dwell, with a margin, half of the way at a time; what failed
- * is retried ever later. What the user does (budget, mode) is followed at once in both directions.
+ * Down at once to the rung predicted to fit; up slowly, after a dwell and with a margin; what failed is retried ever later. What the
+ * user does (budget, mode) is followed at once in both directions.
  */
-import { log } from '../core/exact';
+import { exp, log } from '../core/exact';
 import type { ControlEvent, ControlMode, Decision, DecisionReason, PageEvent, Rung, Signals } from './types';
 import type { Budget } from '../core/types';
 import { spend } from './energy';
@@ -100,6 +100,7 @@ function onSample(before: ControlState, { now, route, latencyMs, gpuMs }: Extrac
     const reason: DecisionReason = failed ? 'probe-failed' : panic ? 'panic' : 'over-budget';
     return move(failed ? { ...seen, retry: withFailure(seen) } : seen, down, reason, latencyMs);
   }
+  if (moved !== null && now - moved.at > TUNING.followForgetMs) state.waiting = false;
   if (seen.waiting && !dragging && !settling(seen, TUNING.followLeastMs)) {
     const best = bestFit(seen, true);
     const gain = rungAt(seen, best).accuracy - rungAt(seen, here).accuracy;
@@ -186,19 +187,37 @@ function onLadder(before: ControlState, given: readonly Rung[]): Step {
   if (rungs.length === 0) return { state: before };
   const old = rungAt(before, currentIndex(before));
   const same = rungs.find((rung) => rung.id === old.id);
-  const nearest = same ?? rungs.reduce((best, rung) => (distance(rung, old) < distance(best, old) ? rung : best));
-  // The slowdown refers to the profile: where that was measured anew, what is expected of this rung stays as it was.
-  const shift = same ? log(old.costMs / same.costMs) : 0;
-  const estimate = shift === 0 ? before.estimate : shiftLevel(before.estimate, shift);
-  const state = { ...before, rungs, current: nearest.id, estimate, thermal: shiftThermal(before.thermal, shift) };
+  // The slowdown refers to the profile: where that was measured anew, what is expected of a rung stays as it was.
+  const shift = same ? log(old.costMs / same.costMs) : sharedShift(before.rungs, rungs);
+  const cost = old.costMs * exp(-shift);
+  const nearest = same ?? rungs.reduce((best, rung) => (distance(rung, cost) < distance(best, cost) ? rung : best));
+  const { calmCostMs } = before;
+  const state: ControlState = {
+    ...before,
+    rungs,
+    current: nearest.id,
+    estimate: shift === 0 ? before.estimate : shiftLevel(before.estimate, shift),
+    thermal: shiftThermal(before.thermal, shift),
+    worst: before.worst.map((level) => level + shift),
+    calmCostMs: calmCostMs === null ? null : calmCostMs * exp(-shift),
+  };
   const to = bestFit(state, false);
   if (same) return jumpTo(state, to, 'ladder');
   const next = enter(state, to);
   return { state: next, decision: decisionOf(next, old.id, 'ladder') };
 }
 
-function distance(a: Rung, b: Rung): number {
-  return Math.abs(log(a.costMs / b.costMs));
+/** By how much (log) the costs fell, by the rungs that both ladders have. */
+function sharedShift(before: readonly Rung[], after: readonly Rung[]): number {
+  const shifts = before.flatMap(({ id, costMs }) => {
+    const again = after.find((rung) => rung.id === id);
+    return again === undefined ? [] : [log(costMs / again.costMs)];
+  });
+  return shifts.sort((a, b) => a - b)[shifts.length >> 1] ?? 0;
+}
+
+function distance({ costMs }: Rung, to: number): number {
+  return Math.abs(log(costMs / to));
 }
 
 /** A switch for a cause outside: no probe, no reversal. */

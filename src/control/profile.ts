@@ -48,9 +48,11 @@ function median(values: readonly number[]): number {
 /** The profile that these timings make. Timings of unknown routes or without a positive time are ignored. */
 export function profileOf(
   routes: readonly RouteInfo[],
-  timings: readonly CostSample[],
+  given: readonly CostSample[],
   { key, at, source, priors = [], heldOut = new Set() }: ProfileOptions,
 ): DeviceProfile {
+  // A clock that is kept coarse says 0.
+  const timings = given.filter(({ medianMs }) => medianMs > 0 && Number.isFinite(medianMs));
   const { costs, overheadMs } = fitCosts(routes, timings, priors);
   const measured = new Map(timings.map(({ route, medianMs }) => [route, medianMs]));
   return {

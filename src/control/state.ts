@@ -191,7 +191,8 @@ export function allowed(state: ControlState): { low: number; high: number } {
   if (state.target.ceiling === 'lowest') high = 0;
   const calm = state.calmCostMs;
   if (state.target.ceiling === 'one-lower' && calm !== null) {
-    high = Math.min(high, Math.max(0, state.rungs.filter((rung) => rung.costMs < calm).length - 1));
+    // Less by a hair: moved to another profile, the rung's own cost comes out rounded.
+    high = Math.min(high, Math.max(0, state.rungs.filter((rung) => rung.costMs < calm * (1 - 1e-9)).length - 1));
   }
   // A floor is the user's own word, so it outranks pressure.
   return { low, high: Math.max(low, high) };

@@ -1,14 +1,14 @@
 /** Changes with every change of a constant or of the policy: a recorded trace replays only under the version it was made with. */
-export const TUNING_VERSION = 4;
+export const TUNING_VERSION = 6;
 
 /** Every constant of the controller, once. */
 export const TUNING = {
   /** Normal quantile of the share of frames that must fit: 1.645 is 95 %. */
   z: 1.645,
   /** Keep the rung while its predicted p95 exceeds the target by less than this many log-sds: what the estimate itself may err. */
-  staySlack: 0.2,
+  staySlack: 0.3,
   /** A rung stepped down to must fit in this share of the target. */
-  dropMargin: 0.96,
+  dropMargin: 0.975,
   /** A rung jumped up to because the user moved the budget (and the first rung) must fit in this share. */
   jumpMargin: 0.97,
   /** A rung climbed to because frames are fast must fit in this share, when latency is noisy (log-sd ≥ `noisySpread`)… */
@@ -29,6 +29,8 @@ export const TUNING = {
   followLeastMs: 550,
   /** …and where they gain little. */
   followMostMs: 3000,
+  /** A climb that a move of the budget asked for and that could not be had for so long has to be earned like any other, ms. */
+  followForgetMs: 60_000,
   /** A drop of a drag gives up this much accuracy (share) in advance… */
   dragStep: 0.03,
   /** …which is a drag when another drop was within this time, ms… */
@@ -83,6 +85,8 @@ export const TUNING = {
   runSpread: 1.5,
   /** Two residuals in a row belong to one run when they differ by at most this many standard deviations. */
   runAgreement: 4,
+  /** This many residuals in a row above `fastClip` are a jump up even where no two of them agree. */
+  jumpSpikes: 3,
   spikyShare: 0.014,
   /** Share of spikes before anything is known: a new device is held to be spiky until it proves calm. */
   spikePrior: 0.03,

@@ -114,7 +114,7 @@ export interface Decision {
   /** Equals `from` when only the target or the duty changed, and on the first decision. */
   readonly to: string;
   readonly reason: DecisionReason;
-  /** What one inference may take now, after battery, pressure and energy mode. */
+  /** What one inference may take now, after battery, energy mode and data saving. */
   readonly targetMs: number;
   /** What the user asked for. */
   readonly budgetMs: number;

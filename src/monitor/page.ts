@@ -61,8 +61,12 @@ export function watchPage(
     callback(fps < LEAST_FPS ? { fps: 'unknown', longMs: 'unknown' } : { fps, longMs });
   };
   handle = request(tick);
+  // A hidden page gets no animation frames, so the first one afterwards ends no second: it begins one.
+  const forget = () => (began = undefined);
+  document?.addEventListener('visibilitychange', forget);
   return () => {
     stopped = true;
+    document?.removeEventListener('visibilitychange', forget);
     cancel?.(handle);
     observer?.disconnect();
   };

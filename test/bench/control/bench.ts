@@ -118,14 +118,19 @@ function draw(): void {
   }
 }
 
-/** As many processes as there are processors share the cells; more would spend their time on starting and warming up. */
+/**
+ * As many processes as there are processors share the cells; more would spend their time on starting and warming up. The last one has
+ * the fewest, and draws the plots.
+ */
 async function allCells(): Promise<Cell[]> {
   const names = LADDER_NAMES.flatMap((name) => BUDGETS.map((budgetMs) => `${name}@${budgetMs}`));
   const count = Math.min(Math.max(2, availableParallelism()), names.length);
   const shares = Array.from({ length: count }, (_, share) => names.filter((__, i) => i % count === share));
   const answers = await Promise.all(
-    shares.map((share) => {
-      const args = [...process.execArgv, fileURLToPath(import.meta.url), '--cells', share.join(','), '--seeds', options.seeds];
+    shares.map((share, index) => {
+      const plots = options.plots && index === count - 1 ? [] : ['--no-plots'];
+      const own = ['--cells', share.join(','), '--seeds', options.seeds, ...plots];
+      const args = [...process.execArgv, fileURLToPath(import.meta.url), ...own];
       return new Promise<Cell[]>((resolve, reject) => {
         execFile(process.execPath, args, { maxBuffer: 1e8 }, (error, stdout) =>
           error ? reject(error) : resolve(JSON.parse(stdout) as Cell[]),
@@ -186,7 +191,6 @@ if (options.cells === undefined) {
   const began = performance.now();
   const ms = decisionMs();
   const cells = await allCells();
-  if (options.plots) draw();
   const missed = report(cells, ms);
   console.log(
     `\n${options.seeds} seeds, ${figure((performance.now() - began) / 1000, 1)} s. T8 needs a real GPU and is not here.`,
@@ -197,5 +201,6 @@ if (options.cells === undefined) {
     const [name = '', budgetMs = ''] = cell.split('@');
     return cellOf(name as LadderName, Number(budgetMs));
   });
+  if (options.plots) draw();
   process.stdout.write(JSON.stringify(cells));
 }

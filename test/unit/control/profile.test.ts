@@ -67,6 +67,13 @@ describe('profileOf', () => {
     expect(profileOf(ROUTES, timings.slice(0, 2), { key: 'k', at: AT, source: 'measured' }).medianError).toBe(-1);
   });
 
+  test('times that cannot be are no measurements, so the profile can be kept', () => {
+    const timings = ROUTES.map((route, i) => timing(route, [0, NaN, -1, Infinity][i] ?? 1));
+    const profile = profileOf(ROUTES, timings, { key: 'k', at: AT, source: 'measured' });
+    expect(profile.routes.filter(({ measuredMs }) => measuredMs === undefined)).toHaveLength(4);
+    expect(isProfileFor(JSON.parse(JSON.stringify(profile)), 'k', ROUTES)).toBe(true);
+  });
+
   test('priors give the ratios where nothing else does, and one timing the scale', () => {
     const priors = ROUTES.map((route) => timing(route, 7));
     const cheapest = ROUTES.filter(({ id }) => id === 's').map((route) => timing(route));

@@ -9,6 +9,8 @@ interface Stage {
   /** One animation frame, `ms` after the one before. */
   frame(ms: number): void;
   long(ms: number): void;
+  /** The page is hidden, or shown again. */
+  turn(): void;
   readonly pending: number;
   readonly disconnected: number;
 }
@@ -18,6 +20,7 @@ function stage(options: { longFrames?: boolean; throws?: boolean; hidden?: () =>
   let next: ((now: number) => void) | undefined;
   let report: ((list: { getEntries(): { duration: number }[] }) => void) | undefined;
   let disconnected = 0;
+  const turned = new Set<() => void>();
   class Observer implements PerformanceObserverLike {
     static readonly supportedEntryTypes = options.longFrames ? ['long-animation-frame'] : ['mark'];
     constructor(callback: typeof report) {
@@ -36,8 +39,8 @@ function stage(options: { longFrames?: boolean; throws?: boolean; hidden?: () =>
       get visibilityState() {
         return options.hidden?.() ? 'hidden' : 'visible';
       },
-      addEventListener: () => {},
-      removeEventListener: () => {},
+      addEventListener: (_: string, listener: () => void) => void turned.add(listener),
+      removeEventListener: (_: string, listener: () => void) => void turned.delete(listener),
     },
     requestAnimationFrame(callback: (now: number) => void) {
       next = callback;
@@ -55,6 +58,7 @@ function stage(options: { longFrames?: boolean; throws?: boolean; hidden?: () =>
       next?.(now);
     },
     long: (ms) => report?.({ getEntries: () => [{ duration: ms }] }),
+    turn: () => turned.forEach((listener) => listener()),
     get pending() {
       return next ? 1 : 0;
     },
@@ -69,6 +73,20 @@ function run(on: Stage, frames: number, ms: number): void {
 }
 
 describe('the page', () => {
+  test('the time that it was hidden is no stutter', () => {
+    const on = stage();
+    const stop = watchPage((reading) => on.readings.push(reading), on.environment);
+    run(on, 30, 1000 / 60);
+    on.turn();
+    on.turn();
+    on.frame(5000);
+    run(on, 70, 1000 / 60);
+    stop();
+    expect(on.readings).toHaveLength(1);
+    expect(on.readings[0]!.fps).toBeCloseTo(60, 0);
+    expect(on.readings[0]!.longMs).toBe(0);
+  });
+
   test('frames a second, once a second', () => {
     const on = stage();
     const stop = watchPage((reading) => on.readings.push(reading), on.environment);
