@@ -21,10 +21,14 @@ export function tiersOf({ anchors, stitches, shards }: Pick<Manifest, 'anchors' 
 }
 
 /**
- * How far to load by these limits. `bytesInMemory`: bytes of memory that a byte of a shard takes.
+ * How far to load by these limits. `memoryOf`: bytes of memory that a shard takes.
  * Errors: argument-invalid (an unknown `maxAnchor`).
  */
-export function planTiers(tiers: readonly Tier[], limits: LoadLimits, bytesInMemory: number): readonly LoadTier[] {
+export function planTiers(
+  tiers: readonly Tier[],
+  limits: LoadLimits,
+  memoryOf: (shard: ShardSpec) => number,
+): readonly LoadTier[] {
   const { maxAnchor, memoryBytes = Infinity, saveData = false, crashedAt } = limits;
   const indexOf = (anchor: string) => tiers.findIndex((tier) => tier.anchor === anchor);
   if (maxAnchor !== undefined && indexOf(maxAnchor) < 0) throw unknownAnchor(maxAnchor, tiers);
@@ -33,7 +37,7 @@ export function planTiers(tiers: readonly Tier[], limits: LoadLimits, bytesInMem
   let memory = 0;
   return tiers.map(({ anchor, shards }, index): LoadTier => {
     const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    memory += bytes * bytesInMemory;
+    memory += shards.reduce((sum, shard) => sum + memoryOf(shard), 0);
     const limit = limitOf(index);
     return { anchor, bytes, planned: limit === undefined, ...(limit === undefined ? {} : { limit }) };
   });

@@ -18,7 +18,7 @@ import { createPieces } from './pieces';
 import { createPlanner, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
-import { queriesFor, tilingFor, tune } from './tune';
+import { attentionFor, tilingFor, tune } from './tune';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -64,7 +64,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     createVitFamily(manifest, {
       formatOf: (matrix) => weights.format(matrix),
       tilingOf: (size) => tilingFor(tuning, size, specials),
-      queriesOf: (tokens) => queriesFor(tokens, specials),
+      attentionOf: (shape) => attentionFor(shape, specials),
       halves: specials.halves,
       images,
     });
@@ -204,8 +204,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     },
     async logitsInPieces(route, pixels, pause) {
       const plan = planOf(route);
-      setPatches(pixels);
-      await pieces.run(plan.dispatches, pause, copyLogits);
+      await pieces.run(plan.dispatches, pause, () => setPatches(pixels), copyLogits);
       return readLogits();
     },
     async run(route, frame) {

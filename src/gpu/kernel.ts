@@ -34,9 +34,11 @@ export function newCounters(): GpuCounters {
 /** `{ size }` threads along x in every kernel: 64 is two to eight hardware waves on all known GPUs. */
 export const WORKGROUP_SIZE = 64;
 
-export function workgroupsFor(invocations: number): number {
-  return Math.ceil(invocations / WORKGROUP_SIZE);
-}
+/**
+ * The same where an invocation has much to do, for adapters that are a processor: each workgroup is a core's, so that few large ones
+ * leave cores idle. Two of their vectors.
+ */
+export const FEW_THREADS = 8;
 
 /** Joins `count` lines made by `line(i)`: the unroller of the kernel sources. */
 export function unroll(count: number, line: (i: number) => string): string {

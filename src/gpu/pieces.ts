@@ -2,9 +2,10 @@
  * A forward pass in pieces, for checks while frames run: short enough that a frame which comes meanwhile waits little. Frames
  * overwrite the activations, so they are put aside after each piece and back before the next.
  */
+import { StitchError } from '../core/errors';
 import type { Pause } from '../engine/executor';
 import type { Dispatch, GpuCounters } from './kernel';
-import type { GpuQueue } from './queue';
+import { allocated, type GpuQueue } from './queue';
 
 /** How much longer a frame may take for a piece before it, as a share of its time. */
 const SHARE = 0.15;
@@ -14,8 +15,16 @@ const ALONE_MS = 30;
 const FIRST = 4;
 
 export interface Pieces {
-  /** Runs the dispatches in order on what the activations hold; `last` adds to the pass's encoder at the end. Errors: those of `pause`. */
-  run(dispatches: readonly Dispatch[], pause: Pause, last: (encoder: GPUCommandEncoder) => void): Promise<void>;
+  /**
+   * Runs the dispatches in order on what `first` writes into the activations; `last` adds to the pass's encoder at the end. Errors:
+   * out-of-memory, those of `pause`.
+   */
+  run(
+    dispatches: readonly Dispatch[],
+    pause: Pause,
+    first: () => void,
+    last: (encoder: GPUCommandEncoder) => void,
+  ): Promise<void>;
   /** One frame's time, ms: pieces are short against it. */
   frame(ms: number): void;
 }
@@ -46,11 +55,19 @@ export function createPieces(
       // The fastest of late: what a frame takes with nothing before it.
       frameMs = Math.min(ms, (frameMs ?? ms) * 1.05);
     },
-    async run(dispatches, pause, last) {
-      const bytes = activations.reduce((sum, { size }) => sum + size, 0);
-      counters.buffers += 1;
+    async run(dispatches, pause, first, last) {
+      const size = activations.reduce((sum, one) => sum + one.size, 0);
       const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-      const aside = device.createBuffer({ label: '@aside', size: bytes, usage });
+      const fits = size <= device.limits.maxBufferSize;
+      const aside = fits ? await allocated(device, () => device.createBuffer({ label: '@aside', size, usage })) : null;
+      if (aside === null) {
+        throw new StitchError('out-of-memory', `The GPU has no memory for a check (${size} bytes). Load a smaller bundle.`, {
+          size,
+        });
+      }
+      counters.buffers += 1;
+      // Not before the wait, in which a frame may have run.
+      first();
       const copy = (encoder: GPUCommandEncoder, back: boolean): void => {
         let offset = 0;
         for (const buffer of activations) {

@@ -75,16 +75,32 @@ export async function allocated<T extends { destroy(): void }>(device: GPUDevice
   return null;
 }
 
-/** Runs `make`, which creates GPU objects. Errors: out-of-memory, shader (what the GPU refuses), those of `make`. */
-export async function guarded<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
+/** A device has one stack of error scopes: who is in the middle of one pops the other's. */
+const lines = new WeakMap<GPUDevice, Promise<unknown>>();
+
+/**
+ * Runs `make`, which creates GPU objects, and no other such work of this device meanwhile; `make` does not call this. Errors:
+ * out-of-memory, shader (what the GPU refuses), those of `make`.
+ */
+export function guarded<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
+  const turn = (lines.get(device) ?? Promise.resolve()).then(() => scoped(device, what, make));
+  lines.set(
+    device,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+async function scoped<T>(device: GPUDevice, what: string, make: () => Promise<T>): Promise<T> {
   device.pushErrorScope('validation');
   device.pushErrorScope('out-of-memory');
   const made = await make().then(
     (value) => ({ value }),
     (error: unknown) => ({ error }),
   );
-  const memory = await device.popErrorScope();
-  const validation = await device.popErrorScope();
+  // A lost device says so to whoever reads from it.
+  const memory = await device.popErrorScope().catch(() => null);
+  const validation = await device.popErrorScope().catch(() => null);
   // The scopes first: what failed in `make` is often only their consequence.
   if (memory !== null) {
     throw new StitchError('out-of-memory', `The GPU has no memory for ${what}: ${memory.message}. Load a smaller bundle.`);

@@ -1,13 +1,14 @@
 /**
  * How the work of each GEMM is shared out on this device. More rows an invocation, or tiles in workgroup memory, read the weights less
- * often; fewer rows make more invocations, which a wide GPU needs to be busy with a small matrix. No rule knows which it is, so the
- * device is asked: once, on its first load.
+ * often; fewer rows make more invocations, which a wide GPU needs to be busy with a small matrix. No rule knows which it is, so a GPU is
+ * asked: once, on its first load. For processors there is a rule.
  */
 import type { Kept } from '../core/kept';
 import { VERSION } from '../core/version';
 import type { AdapterSummary } from '../engine/api';
 import type { GpuHandle, Specials } from './device';
 import { bind, type Dispatch, newCounters, type PipelineCache } from './kernel';
+import { attentionMemory, type AttentionShape, type AttentionSharing } from './kernels/attention';
 import {
   gemmBindings,
   gemmKernel,
@@ -35,7 +36,8 @@ export type Tuning = ReadonlyMap<string, Tiling>;
 export function candidatesFor({ m }: Size, { tiles, manyRows, subgroups }: Specials): readonly Tiling[] {
   // The head has one row, the class token.
   if (m === 1) return subgroups ? ['direct1', 'split'] : ['direct1'];
-  if (manyRows) return [...new Set([leastWork(m), 'direct8', 'direct4'] as const)];
+  // A processor that does other things as well says less by its timings than the rule does, and compiling to ask it takes seconds.
+  if (manyRows) return [m < FEW ? 'direct4' : leastWork(m)];
   return tiles ? ['direct4', 'direct2', 'direct8', 'tiled32', 'tiled64'] : ['direct4', 'direct2', 'direct8'];
 }
 
@@ -49,9 +51,8 @@ const WIDE = ['wide8', 'wide10', 'wide11', 'wide12', 'wide13', 'wide14', 'wide15
 const READING = 2;
 const UNPACKING = 12;
 
-/** Where an invocation can have any number of rows: those that read seldom and compute few rows beyond the last one. */
+/** Where an invocation can have any number of rows: as many as read seldom and compute few rows beyond the last one. */
 function leastWork(m: number): Tiling {
-  if (m < FEW) return 'direct4';
   const cost = (tiling: Tiling) => {
     const { rows, panels } = TILINGS[tiling];
     return (Math.ceil(m / rows) * (rows * READING + panels * UNPACKING + rows * panels)) / panels;
@@ -59,11 +60,25 @@ function leastWork(m: number): Tiling {
   return WIDE.reduce((a, b) => (cost(b) < cost(a) ? b : a));
 }
 
+/** Query rows of a dispatch that keep a wide GPU busy by themselves; with fewer it has cores that do nothing. */
+const MANY_QUERIES = 16_384;
+/** Workgroup memory that every device has, bytes. */
+const LEAST_MEMORY = 16_384;
+const PARTS = 4;
+
 /**
- * Query rows of one invocation of the attention. Each reads all keys and values, so more rows read less; a GPU hides that, and needs
- * the invocations.
+ * How the attention is shared out. An invocation reads all keys and values, so more query rows read less; a GPU hides that, and needs
+ * the invocations, so there several share one row's keys.
  */
-export const queriesFor = (tokens: number, { manyRows }: Specials): number => (manyRows && tokens >= FEW ? 5 : 1);
+export function attentionFor(
+  { images, tokens, heads, headDim }: Omit<AttentionShape, keyof AttentionSharing>,
+  { manyRows, tiles }: Specials,
+): AttentionSharing {
+  if (manyRows) return { queries: tokens >= FEW ? 5 : 1, parts: 1 };
+  const isFew = images * heads * tokens < MANY_QUERIES;
+  const fits = attentionMemory({ headDim, parts: PARTS }) <= LEAST_MEMORY;
+  return { queries: 1, parts: tiles && isFew && fits ? PARTS : 1 };
+}
 
 /** Another tiling than the first has to be better by this share: timings are noisy, and compiled kernels are shared. */
 const WORTH = 0.05;
@@ -110,11 +125,19 @@ export async function tune(
   kept: Kept,
 ): Promise<Tuning> {
   if (!kept.enabled) return new Map();
-  const key = `tuning:${deviceKey(summary)}`;
+  // Plain kernels have a list of their own: what is best among them says nothing of the others.
+  const key = `tuning:${deviceKey(summary)}${specials.tiles || specials.manyRows ? '' : ' plain'}`;
   const known = readTuning(await kept.read(key), specials);
+  const asked = sizes.filter((size) => candidatesFor(size, specials).length > 1);
   // One start pays, for as much as there was time for; what is missing takes after the nearest.
-  if (sizes.length === 0 || sizes.some((size) => known.has(keyOf(size)))) return known;
-  const measured = await measureAll(device, pipelines, sizes, specials).catch((): Tuning => new Map());
+  if (asked.length === 0 || asked.some((size) => known.has(keyOf(size)))) return known;
+  let lost = false;
+  void device.lost.then(() => (lost = true));
+  // What a lost device does takes no time, and so does what has no memory. Nothing else is under way yet.
+  device.pushErrorScope('out-of-memory');
+  const measured = await measureAll(device, pipelines, asked, specials).catch((): Tuning => new Map());
+  const trouble = await device.popErrorScope().catch(() => null);
+  if (lost || trouble !== null) return known;
   const tuning = new Map([...known, ...measured]);
   if (measured.size > 0) await kept.write(key, Object.fromEntries(tuning));
   return tuning;
@@ -170,7 +193,6 @@ async function measureAll(
   try {
     for (const size of sizes) {
       const candidates = candidatesFor(size, specials);
-      if (candidates.length === 1) continue;
       if (performance.now() > deadline) break;
       // One that does not compile is none.
       const compiled = await Promise.allSettled(candidates.map((tiling) => prepare(size, tiling)));

@@ -8,7 +8,7 @@ import { StitchError } from '../../core/errors';
 import { scaleName } from '../../model/int8';
 import type { Kernel } from '../kernel';
 import type { Size } from '../tune';
-import { attentionKernel, attentionWorkgroups } from '../kernels/attention';
+import { attentionKernel, type AttentionShape, type AttentionSharing, attentionWorkgroups } from '../kernels/attention';
 import {
   gemmBindings,
   gemmKernel,
@@ -58,15 +58,17 @@ export interface VitKernels {
   readonly formatOf: (matrix: string) => WeightFormat;
   /** How a linear layer's work is shared out (gpu/tune.ts). */
   readonly tilingOf: (size: Size) => Tiling;
-  /** Query rows of one invocation of the attention. */
-  readonly queriesOf: (tokens: number) => number;
+  readonly attentionOf: (shape: Omit<AttentionShape, keyof AttentionSharing>) => AttentionSharing;
   readonly halves: Halves;
   /** How many go through each dispatch, their tokens one below the other. */
   readonly images: number;
 }
 
 /** Embed, block, head and stitch are asked for only when their unit is loaded. */
-export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, queriesOf, halves, images }: VitKernels): VitFamily {
+export function createVitFamily(
+  manifest: Manifest,
+  { formatOf, tilingOf, attentionOf, halves, images }: VitKernels,
+): VitFamily {
   const { anchors, classes } = manifest;
   const patch = patchOf(manifest);
   const patchLength = 3 * patch * patch;
@@ -136,8 +138,8 @@ export function createVitFamily(manifest: Manifest, { formatOf, tilingOf, querie
       const unit = `anchors.${anchor}.blocks.${index}`;
       const x = `@x.${anchor}`;
       const stats = `@moments.${anchor}`;
-      const headDim = dim / heads;
-      const attention = { images, tokens, heads, headDim, queries: queriesOf(tokens) };
+      const size = { images, tokens, heads, headDim: dim / heads };
+      const attention = { ...size, ...attentionOf(size) };
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),

@@ -6,10 +6,13 @@
  * row of output i); weightsX, weightsY f32 [size, taps]; patches f32 [images, 1 + (size/patch)², 3·patch²] (row 0 untouched).
  */
 import type { InputSpec } from '../../bundle/manifest';
-import { type Kernel, WORKGROUP_SIZE, workgroupsFor } from '../kernel';
+import { type Kernel, WORKGROUP_SIZE } from '../kernel';
+
+/** Invocations of a workgroup: as many as make no more workgroups than every device takes in one dispatch. */
+const threads = (size: number): number => (size * size > 65_535 * WORKGROUP_SIZE ? 256 : WORKGROUP_SIZE);
 
 export function inputWorkgroups(size: number): number {
-  return workgroupsFor(size * size);
+  return Math.ceil((size * size) / threads(size));
 }
 
 export function inputKernel({ size, mean, std }: InputSpec, patch: number): Kernel {
@@ -24,7 +27,7 @@ export function inputKernel({ size, mean, std }: InputSpec, patch: number): Kern
 @group(0) @binding(4) var<storage, read> weightsY: array<f32>;
 @group(0) @binding(5) var<storage, read_write> patches: array<f32>;
 
-@compute @workgroup_size(${WORKGROUP_SIZE})
+@compute @workgroup_size(${threads(size)})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= ${size * size}u) { return; }
   let px = id.x % ${size}u;

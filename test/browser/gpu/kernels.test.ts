@@ -34,15 +34,20 @@ function scalarAttention(qkv: Float32Array, { tokens, heads, headDim }: Attentio
 
 describe('attention', () => {
   const cases = [
-    { images: 1, tokens: 1, heads: 1, headDim: 4, queries: 1 },
-    { images: 1, tokens: 3, heads: 2, headDim: 8, queries: 2 },
-    { images: 3, tokens: 17, heads: 3, headDim: 16, queries: 2 },
-    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 5 },
-    { images: 2, tokens: 7, heads: 2, headDim: 16, queries: 5 },
-    { images: 2, tokens: 197, heads: 1, headDim: 64, queries: 1 },
+    { images: 1, tokens: 1, heads: 1, headDim: 4, queries: 1, parts: 1 },
+    { images: 1, tokens: 3, heads: 2, headDim: 8, queries: 2, parts: 1 },
+    { images: 3, tokens: 17, heads: 3, headDim: 16, queries: 2, parts: 1 },
+    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 5, parts: 1 },
+    { images: 2, tokens: 7, heads: 2, headDim: 16, queries: 5, parts: 1 },
+    { images: 2, tokens: 197, heads: 1, headDim: 64, queries: 1, parts: 1 },
+    { images: 1, tokens: 1, heads: 1, headDim: 4, queries: 1, parts: 4 },
+    { images: 1, tokens: 6, heads: 3, headDim: 8, queries: 1, parts: 4 },
+    { images: 2, tokens: 17, heads: 3, headDim: 16, queries: 1, parts: 4 },
+    { images: 1, tokens: 65, heads: 2, headDim: 32, queries: 1, parts: 2 },
+    { images: 1, tokens: 197, heads: 2, headDim: 64, queries: 1, parts: 4 },
   ];
   for (const shape of cases) {
-    it(`${shape.images} × ${shape.tokens} tokens, ${shape.heads} × ${shape.headDim}, ${shape.queries} queries`, async () => {
+    it(`${shape.images} × ${shape.tokens} tokens, ${shape.heads} × ${shape.headDim}, ${shape.queries} queries, ${shape.parts} parts`, async () => {
       const { images, tokens, heads, headDim } = shape;
       const dim = heads * headDim;
       const rows = images * tokens;

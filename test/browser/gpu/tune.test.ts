@@ -2,8 +2,9 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clear, createStore, entries } from 'idb-keyval';
 import { openKept } from '../../../src/core/kept';
-import type { Specials } from '../../../src/gpu/device';
+import { requestDevice, type Specials } from '../../../src/gpu/device';
 import { createGpuExecutor, type GpuExecutor } from '../../../src/gpu/executor';
+import { createPipelineCache, newCounters } from '../../../src/gpu/kernel';
 import { linearSizes } from '../../../src/gpu/families/vit';
 import { candidatesFor, tilingFor, tune } from '../../../src/gpu/tune';
 import { expectClose } from '../../support/close';
@@ -40,48 +41,41 @@ function watchPipelines() {
 }
 
 describe('tuning', () => {
-  it('measures once a device, keeps what it found, and the network answers the same', async () => {
-    gpu = await createGpuExecutor(fixture.manifest, openKept(true));
-    await fill(gpu, fixture);
-    for (const { id } of fixture.manifest.routes) {
-      expectClose(await gpu.logits(id, fixture.pixels(0)), fixture.expected(id, 0, 'f16'), 1e-4, id);
-    }
-    const [[key, tilings] = ['', {}], ...others] = await keptTunings();
-    expect(others).toEqual([]);
-    expect(key).toContain(gpu.adapter.architecture);
-    expect(Object.keys(tilings).length).toBeGreaterThan(0);
-    expect(linearSizes(fixture.manifest).map(keyOf)).toEqual(expect.arrayContaining(Object.keys(tilings)));
-    // A software adapter is not even asked for more.
-    expect(Object.values(tilings).filter((tiling) => !/^direct|^wide/.test(tiling))).toEqual([]);
-    gpu.dispose();
-
-    const { compiled, stop } = watchPipelines();
-    try {
-      gpu = await createGpuExecutor(fixture.manifest, openKept(true));
-      expect(compiled).toEqual([]);
-    } finally {
-      stop();
-    }
-  });
-
-  it('on a real adapter tries tiles and split rows too, and keeps one of them for each size', async () => {
+  it('measures once a device, tiles and split rows too, keeps what it found, and the network answers the same', async () => {
     const undo = pretendHardware();
     const { compiled, stop } = watchPipelines();
     try {
       gpu = await createGpuExecutor(fixture.manifest, openKept(true));
+      const [size] = linearSizes(fixture.manifest);
+      for (const tiling of candidatesFor(size!, ALL)) {
+        expect(compiled).toContainEqual(expect.stringMatching(new RegExp(`^gemm ${keyOf(size!)} ${tiling} `)));
+      }
+      const [[key, tilings] = ['', {}], ...others] = await keptTunings();
+      expect(others).toEqual([]);
+      expect(key).toContain(gpu.adapter.architecture);
+      expect(candidatesFor(size!, ALL)).toContain(tilings[keyOf(size!)]);
+      expect(linearSizes(fixture.manifest).map(keyOf)).toEqual(expect.arrayContaining(Object.keys(tilings)));
+      await fill(gpu, fixture);
+      for (const { id } of fixture.manifest.routes) {
+        expectClose(await gpu.logits(id, fixture.pixels(0)), fixture.expected(id, 0, 'f16'), 1e-4, id);
+      }
+      gpu.dispose();
+      compiled.length = 0;
+      gpu = await createGpuExecutor(fixture.manifest, openKept(true));
+      expect(compiled).toEqual([]);
     } finally {
       stop();
       undo();
     }
-    const [size] = linearSizes(fixture.manifest);
-    for (const tiling of candidatesFor(size!, ALL)) {
-      expect(compiled).toContainEqual(expect.stringMatching(new RegExp(`^gemm ${keyOf(size!)} ${tiling} `)));
-    }
-    const [[, tilings] = ['', {}]] = await keptTunings();
-    expect(candidatesFor(size!, ALL)).toContain(tilings[keyOf(size!)]);
   });
 
-  it.each(['direct2', 'direct4', 'direct8', 'tiled32'] as const)('answers the same with %s', async (tiling) => {
+  it('asks nothing of a software adapter, for which there is a rule', async () => {
+    gpu = await createGpuExecutor(fixture.manifest, openKept(true));
+    expect(gpu.stats().pipelines).toBe(0);
+    expect(await keptTunings()).toEqual([]);
+  });
+
+  it.each(['direct8', 'tiled32'] as const)('answers the same with %s', async (tiling) => {
     const sizes = linearSizes(fixture.manifest);
     const all = Object.fromEntries(sizes.map((size) => [keyOf(size), size.m === 1 ? 'split' : tiling]));
     const kept = { enabled: true, read: () => Promise.resolve(all), write: () => Promise.resolve() };
@@ -105,9 +99,26 @@ describe('tuning', () => {
   });
 
   it('measures nothing where nothing is kept', async () => {
-    gpu = await createGpuExecutor(fixture.manifest, openKept(false));
+    const undo = pretendHardware();
+    gpu = await createGpuExecutor(fixture.manifest, openKept(false)).finally(undo);
     expect(gpu.stats().pipelines).toBe(0);
     expect(await keptTunings()).toEqual([]);
+  });
+
+  it('keeps nothing of a device that was lost meanwhile, on which everything takes no time', async () => {
+    const undo = pretendHardware();
+    const handle = await requestDevice().finally(undo);
+    handle.device.destroy();
+    await handle.device.lost;
+    const written: unknown[] = [];
+    const kept = {
+      enabled: true,
+      read: () => Promise.resolve(undefined),
+      write: (_: string, value: unknown) => Promise.resolve(void written.push(value)),
+    };
+    const pipelines = createPipelineCache(handle.device, newCounters());
+    expect([...(await tune(handle, pipelines, linearSizes(fixture.manifest), kept))]).toEqual([]);
+    expect(written).toEqual([]);
   });
 
   it('does not believe what it would never have written, nor what this device cannot run', async () => {

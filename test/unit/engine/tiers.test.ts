@@ -33,12 +33,14 @@ describe('tiersOf', () => {
 
 describe('planTiers', () => {
   const plan = (limits: Parameters<typeof planTiers>[1], bytesInMemory = 1) =>
-    planTiers(tiersOf(manifest), limits, bytesInMemory).map(({ planned, limit }) => limit ?? planned);
+    planTiers(tiersOf(manifest), limits, ({ bytes }) => bytes * bytesInMemory).map(({ planned, limit }) => limit ?? planned);
 
   it('plans everything where nothing speaks against it, with its bytes', () => {
     expect(plan({})).toEqual([true, true, true]);
     const tiers = tiersOf(manifest);
-    expect(planTiers(tiers, {}, 1).map(({ bytes }) => bytes)).toEqual(tiers.map(({ shards }) => sum(shards)));
+    expect(planTiers(tiers, {}, ({ bytes }) => bytes).map(({ bytes }) => bytes)).toEqual(
+      tiers.map(({ shards }) => sum(shards)),
+    );
   });
 
   it.each<[why: string, limits: Parameters<typeof planTiers>[1], expected: unknown[]]>([

@@ -42,7 +42,7 @@ describe('gemmWorkgroups', () => {
   it.each([
     ['direct4', Math.ceil((17 * 25) / 64)],
     ['direct8', Math.ceil((9 * 25) / 64)],
-    ['wide8', Math.ceil((9 * 13) / 64)],
+    ['wide8', Math.ceil((9 * 13) / 8)],
     ['tiled32', 3 * 4],
     ['tiled64', 2 * 4],
   ] as const satisfies readonly (readonly [Tiling, number])[])('%s covers 65 rows of 25 panels', (tiling, count) => {

@@ -83,7 +83,7 @@ function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number
   const { activations } = createVitFamily(manifest, {
     formatOf: () => (int8 ? 'int8' : 'f16'),
     tilingOf: () => 'direct4',
-    queriesOf: () => 1,
+    attentionOf: () => ({ queries: 1, parts: 1 }),
     halves: 'unpacked',
     images: 1,
   });

@@ -24,28 +24,28 @@ export const multiplyCode = (rows: number, c: string): string =>
   unroll(rows, (r) => `      lo${r} += a${r}.${c} * lo;\n      hi${r} += a${r}.${c} * hi;`);
 
 /** Stores rows `first`, `first + 1`, … of `panel` from `lo0`, `hi0`, …; `row0`, … are the same rows, none beyond the last. */
-export function storeCode({ m, n, epilogue, tokens = m, stats, weights }: GemmShape, rows: number, of = ''): string {
+export function storeCode({ m, n, epilogue, tokens = m, stats, weights }: GemmShape, rows: number): string {
   const columns4 = Math.ceil(n / 4);
   // Only a last panel can be half empty, and only where n % 8 is 1…4.
   const guardHigh = n % PANEL_COLUMNS !== 0 && n % PANEL_COLUMNS <= 4;
   const onHigh = (code: string) => (guardHigh ? `if (col + 1u < ${columns4}u) { ${code} }` : code);
   const finish = (r: number, half: 'lo' | 'hi', at: string) => {
-    if (epilogue === 'gelu') return `${half}${r}${of} = gelu(${half}${r}${of});`;
-    if (epilogue === 'residual') return `${half}${r}${of} += out[${at}];`;
+    if (epilogue === 'gelu') return `${half}${r} = gelu(${half}${r});`;
+    if (epilogue === 'residual') return `${half}${r} += out[${at}];`;
     if (epilogue === 'embed') {
       const column = half === 'lo' ? 'col' : 'col + 1u';
-      return `${half}${r}${of} = select(${half}${r}${of}, halves(cls[${column}]), token == 0u) + halves(pos[token * ${columns4}u + ${column}]);`;
+      return `${half}${r} = select(${half}${r}, halves(cls[${column}]), token == 0u) + halves(pos[token * ${columns4}u + ${column}]);`;
     }
     return '';
   };
   const moments = (r: number) => {
     if (!stats) return '';
-    const whole = `let mean = (dot(lo${r}${of}, vec4f(1.0)) + dot(hi${r}${of}, vec4f(1.0))) * 0.125;
-      let dl = lo${r}${of} - mean; let dh = hi${r}${of} - mean;
+    const whole = `let mean = (dot(lo${r}, vec4f(1.0)) + dot(hi${r}, vec4f(1.0))) * 0.125;
+      let dl = lo${r} - mean; let dh = hi${r} - mean;
       stats[row${r} * PANELS + panel] = vec2f(mean, dot(dl, dl) + dot(dh, dh));`;
     if (!guardHigh) return whole;
     return `if (panel == ${panelsOf(n) - 1}u) {
-        let mean = dot(lo${r}${of}, vec4f(0.25)); let dl = lo${r}${of} - mean;
+        let mean = dot(lo${r}, vec4f(0.25)); let dl = lo${r} - mean;
         stats[row${r} * PANELS + panel] = vec2f(mean, dot(dl, dl));
       } else { ${whole} }`;
   };
@@ -59,11 +59,11 @@ ${unroll(
   (r) => `  if (first + ${r}u < M) {
     let at = row${r} * ${columns4}u + col;
     ${epilogue === 'embed' ? `let token = row${r} % ${tokens}u;` : ''}
-    ${weights === 'int8' ? `lo${r}${of} *= scaleLo; hi${r}${of} *= scaleHi;` : ''}
-    lo${r}${of} += biasLo; hi${r}${of} += biasHi;
+    ${weights === 'int8' ? `lo${r} *= scaleLo; hi${r} *= scaleHi;` : ''}
+    lo${r} += biasLo; hi${r} += biasHi;
     ${finish(r, 'lo', 'at')}
-    out[at] = lo${r}${of};
-    ${onHigh(`${finish(r, 'hi', 'at + 1u')} out[at + 1u] = hi${r}${of};`)}
+    out[at] = lo${r};
+    ${onHigh(`${finish(r, 'hi', 'at + 1u')} out[at + 1u] = hi${r};`)}
     ${moments(r)}
   }`,
 )}`;

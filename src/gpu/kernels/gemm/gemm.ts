@@ -21,6 +21,7 @@ import { declarations } from './prologue';
 import { gemmKey, type GemmShape, TILINGS } from './shape';
 import { splitMain } from './split';
 import { tiledMain } from './tiled';
+import { wideMain } from './wide';
 
 export {
   gemmBindings,
@@ -33,7 +34,7 @@ export {
   type WeightFormat,
 } from './shape';
 
-const MAIN = { direct: directMain, tiled: tiledMain, split: splitMain };
+const MAIN = { direct: directMain, wide: wideMain, tiled: tiledMain, split: splitMain };
 
 export function gemmKernel(shape: GemmShape): Kernel {
   const main = MAIN[TILINGS[shape.tiling].kind];

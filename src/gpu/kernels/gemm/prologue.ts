@@ -72,6 +72,12 @@ ${gemmBindings(shape)
 export const loadPanel = (shape: GemmShape, k: string, panel: string, of = ''): string =>
   weightsCode(shape).load(`(${k}) * PANELS + ${panel}`, of);
 
+/** The weights of four k (those of `k4`) and one panel, as the columns of two matrices, `low` and `high`; `of` is what their names end with. */
+export const matricesCode = (shape: GemmShape, panel: string, of = ''): string => `
+${unroll(4, (i) => `    ${loadPanel(shape, `4u * k4 + ${i}u`, panel, `w${i}${of}`)}`)}
+    let low${of} = mat4x4f(${[0, 1, 2, 3].map((i) => `low${i}${of}`).join(', ')});
+    let high${of} = mat4x4f(${[0, 1, 2, 3].map((i) => `hiw${i}${of}`).join(', ')});`;
+
 /** Four values of x: `x[row · rowStep, 4·k4 …]`, normalised with this scale and shift where the shape has a LayerNorm. */
 export function xCode({ layerNorm, rowStep = 1 }: GemmShape, row: string, k4: string, scale: string, shift: string): string {
   const value = `x[${row} * ${rowStep}u * K4 + ${k4}]`;

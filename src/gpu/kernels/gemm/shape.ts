@@ -1,5 +1,5 @@
 /** What a GEMM is specialised for, and what follows for its bindings, its dispatch and its key. */
-import { WORKGROUP_SIZE, workgroupsFor } from '../../kernel';
+import { FEW_THREADS, WORKGROUP_SIZE } from '../../kernel';
 
 /** Columns of a panel: W is packed panel by panel, and an invocation computes whole panels. */
 export const PANEL_COLUMNS = 8;
@@ -9,7 +9,8 @@ export type WeightFormat = 'f16' | 'int8';
 /**
  * How the outputs are shared out.
  *
- * `direct`: an invocation computes `rows` rows of `panels` panels from registers alone.
+ * `direct`: an invocation computes `rows` rows of a panel from registers alone.
+ * `wide`: `rows` rows of two panels, in small workgroups, from little code. For adapters that are a processor.
  * `tiled`: a workgroup computes `rows` rows of eight panels; what it reads is unpacked and normalised once, into workgroup memory.
  * `split`: a subgroup computes one row of one panel, each lane a part of the sum. For one row; wants the feature `subgroups`.
  */
@@ -18,14 +19,14 @@ export const TILINGS = {
   direct2: { kind: 'direct', rows: 2, panels: 1 },
   direct4: { kind: 'direct', rows: 4, panels: 1 },
   direct8: { kind: 'direct', rows: 8, panels: 1 },
-  wide8: { kind: 'direct', rows: 8, panels: 2 },
-  wide10: { kind: 'direct', rows: 10, panels: 2 },
-  wide11: { kind: 'direct', rows: 11, panels: 2 },
-  wide12: { kind: 'direct', rows: 12, panels: 2 },
-  wide13: { kind: 'direct', rows: 13, panels: 2 },
-  wide14: { kind: 'direct', rows: 14, panels: 2 },
-  wide15: { kind: 'direct', rows: 15, panels: 2 },
-  wide16: { kind: 'direct', rows: 16, panels: 2 },
+  wide8: { kind: 'wide', rows: 8, panels: 2 },
+  wide10: { kind: 'wide', rows: 10, panels: 2 },
+  wide11: { kind: 'wide', rows: 11, panels: 2 },
+  wide12: { kind: 'wide', rows: 12, panels: 2 },
+  wide13: { kind: 'wide', rows: 13, panels: 2 },
+  wide14: { kind: 'wide', rows: 14, panels: 2 },
+  wide15: { kind: 'wide', rows: 15, panels: 2 },
+  wide16: { kind: 'wide', rows: 16, panels: 2 },
   tiled32: { kind: 'tiled', rows: 32, panels: 8 },
   tiled64: { kind: 'tiled', rows: 64, panels: 8 },
   split: { kind: 'split', rows: 1, panels: 1 },
@@ -88,15 +89,17 @@ export function gemmBindings(shape: GemmShape): string[] {
 /** Invocations of one workgroup. */
 export function gemmWorkgroupSize({ tiling }: GemmShape): number {
   const { kind, rows } = TILINGS[tiling];
+  if (kind === 'wide') return FEW_THREADS;
   return kind === 'tiled' ? (rows / TILE_ROWS) * TILE_PANELS : WORKGROUP_SIZE;
 }
 
-export function gemmWorkgroups({ m, n, tiling }: GemmShape): number {
-  const { kind, rows } = TILINGS[tiling];
-  const panels = panelsOf(n);
+export function gemmWorkgroups(shape: GemmShape): number {
+  const { kind, rows, panels: width } = TILINGS[shape.tiling];
+  const down = Math.ceil(shape.m / rows);
+  const panels = panelsOf(shape.n);
   if (kind === 'split') return Math.ceil(panels / SPLIT_PANELS);
-  if (kind === 'tiled') return Math.ceil(m / rows) * Math.ceil(panels / TILE_PANELS);
-  return workgroupsFor(Math.ceil(m / rows) * Math.ceil(panels / TILINGS[tiling].panels));
+  if (kind === 'tiled') return down * Math.ceil(panels / width);
+  return Math.ceil((down * Math.ceil(panels / width)) / gemmWorkgroupSize(shape));
 }
 
 export function gemmKey(shape: GemmShape): string {
