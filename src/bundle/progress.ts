@@ -76,6 +76,8 @@ export class ProgressMeter {
 
   private notePace(delta: number): void {
     const at = this.now();
+    // A pause, as between two loads, is no pace.
+    if (at - (this.pace.at(-1)?.at ?? at) > PACE_WINDOW_MS) this.pace.length = 0;
     const last = this.pace.at(-1);
     if (last === undefined || at - last.at >= PACE_STEP_MS) this.pace.push({ at, bytes: this.fromNetwork });
     this.fromNetwork += delta;

@@ -6,7 +6,7 @@
  * leaves nothing that could pass for a shard; and whatever is read is hashed again before it is trusted. The store is an
  * accelerator: reading and writing never throw, they say what happened and the runtime goes on uncached.
  */
-import { clear, createStore, del, delMany, getMany, keys, set, type UseStore } from 'idb-keyval';
+import { clear, createStore, del, delMany, getMany, keys, type UseStore } from 'idb-keyval';
 import { StitchError } from '../core/errors';
 import { withPatience } from '../core/patience';
 import { sha256Hex } from './hash';
@@ -66,6 +66,20 @@ const MANIFEST = 'manifest:';
 export function openStore(database: string = DATABASE, patienceMs: number = PATIENCE_MS): ShardStore {
   return new IdbShardStore(database, patienceMs);
 }
+
+/**
+ * idb-keyval's `set`, but rejecting with why the transaction was aborted: where quota fails the request itself (Safari, and the
+ * specification), `set` rejects before its transaction has an error, with null.
+ */
+const set = (key: string, value: unknown, idb: UseStore): Promise<void> =>
+  idb('readwrite', (table) => {
+    const { transaction } = table;
+    return new Promise((resolve, reject) => {
+      transaction.addEventListener('complete', () => resolve());
+      transaction.addEventListener('abort', () => reject(transaction.error ?? new Error('The write was aborted.')));
+      table.put(value, key);
+    });
+  });
 
 class IdbShardStore implements ShardStore {
   problem: string | undefined;

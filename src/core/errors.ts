@@ -49,11 +49,18 @@ export class StitchError extends Error {
     this.detail = detail;
   }
 
-  /** True when the runtime stays usable: the call may be made again. `detail.healing`: it is mending itself just now. */
+  /**
+   * True when the runtime stays usable: the call may be made again. `detail.healing`: it is mending itself just now; `detail.partial`:
+   * only what was being loaded is missing.
+   */
   get recoverable(): boolean {
-    return RECOVERABLE.has(this.code) || this.detail['healing'] === true;
+    return RECOVERABLE.has(this.code) || this.detail['healing'] === true || this.detail['partial'] === true;
   }
 }
+
+/** The same error with more in its detail. */
+export const withDetail = ({ code, message, detail, cause }: StitchError, more: ErrorDetail): StitchError =>
+  new StitchError(code, message, { ...detail, ...more }, cause);
 
 /** A StitchError as structured-clone data. */
 export interface WireError {

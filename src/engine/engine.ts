@@ -1,10 +1,12 @@
 /** The engine: bundle → executor → answers. Lives in a worker; knows nothing of budgets. */
+import type { Manifest, ShardSpec } from '../bundle/manifest';
 import { type Bundle, openBundle } from '../bundle/open';
-import { asStitchError, StitchError, toWire } from '../core/errors';
+import { asStitchError, StitchError, toWire, withDetail } from '../core/errors';
 import { probeAdapter } from '../gpu/device';
 import { type Kept, openKept } from '../core/kept';
 import { createGpuExecutor } from '../gpu/executor';
 import { isPlain, keepPlain } from '../gpu/tune';
+import { tensorsOf } from '../model/units';
 import type { DeviceLoss, EngineApi, EngineFrame, EngineInfo, FrameResult, LoadRequest, RouteTiming } from './api';
 import { type Candidate, chooseExecutors } from './choose';
 import { describe } from './describe';
@@ -79,7 +81,7 @@ export function createEngine(): EngineApi {
       signal.throwIfAborted();
       const { manifest } = bundle;
       const tiers = tiersOf(manifest);
-      const plan = planTiers(tiers, request.limits, bytesInMemory(executor));
+      const plan = planTiers(tiers, request.limits, memoryOf(executor, manifest));
       const first = firstShards(manifest, tiers, request.route);
       const planned = tiers.flatMap(({ shards }, index) => shards.filter((one) => plan[index]?.planned || first.includes(one)));
       bundle.plan(planned);
@@ -105,12 +107,13 @@ export function createEngine(): EngineApi {
     const plain = adapter !== undefined && (await isPlain(kept, adapter));
     const candidates = chooseExecutors(request.backend, adapter, exclude, plain);
     let failure: unknown;
+    let wrongKernel = false;
     for (const candidate of candidates) {
       signal.throwIfAborted();
       try {
         const started = await start(candidate, bundle, kept, request, signal);
         loaded = started.loaded;
-        if (candidate.plain && failure !== undefined && adapter !== undefined) await keepPlain(kept, adapter);
+        if (candidate.plain && wrongKernel && adapter !== undefined) await keepPlain(kept, adapter);
         void started.loaded.network.executor.lost?.then((loss) => onLost(loss));
         await bundle.keepManifest();
         progress.phase('ready');
@@ -118,6 +121,7 @@ export function createEngine(): EngineApi {
       } catch (error) {
         if (!demotes(error)) throw error;
         failure = error;
+        wrongKernel ||= isWrongKernel(asStitchError(error));
       }
     }
     throw failure;
@@ -204,8 +208,14 @@ export function createEngine(): EngineApi {
 
 const abortedError = (cause?: unknown): StitchError => new StitchError('aborted', 'Loading was cancelled.', {}, cause);
 
-/** The fallback widens f16 to f32. */
-const bytesInMemory = (executor: Executor): number => (executor.kind === 'webgpu' ? 1 : 2);
+/** Bytes of memory that a shard takes: as it comes on the GPU; the fallback widens everything to f32. */
+const memoryOf =
+  ({ kind }: Executor, manifest: Manifest) =>
+  ({ bytes, units }: ShardSpec): number => {
+    if (kind === 'webgpu') return bytes;
+    const sizes = units.flatMap((unit) => tensorsOf(manifest, unit)).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+    return sizes.reduce((sum, size) => sum + 4 * size, 0);
+  };
 
 async function makeExecutor(candidate: Candidate, bundle: Bundle, kept: Kept): Promise<Executor> {
   if (candidate.kind === 'webgpu') return createGpuExecutor(bundle.manifest, kept, candidate.plain);
@@ -225,12 +235,15 @@ async function makeExecutor(candidate: Candidate, bundle: Bundle, kept: Kept): P
  * Where kernels of this device's own failed after the start, the next load does without them, and is worth a try (`again`).
  */
 async function retryPlain(error: unknown, { plain }: Candidate, { adapter }: Executor, kept: Kept): Promise<unknown> {
-  const { code, message, detail } = asStitchError(error);
-  const isWrong = code === 'shader' || (code === 'unsupported' && detail['worst'] !== undefined);
-  if (!isWrong || plain || adapter === undefined || adapter.software) return error;
+  const known = asStitchError(error);
+  if (!isWrongKernel(known) || plain || adapter === undefined || adapter.software) return error;
   await keepPlain(kept, adapter);
-  return new StitchError(code, message, { ...detail, again: true }, error);
+  return withDetail(known, { again: true });
 }
+
+/** A kernel that does not compile or computes wrong answers, and not a device that is busy, full or gone. */
+const isWrongKernel = ({ code, detail }: StitchError): boolean =>
+  code === 'shader' || (code === 'unsupported' && detail['worst'] !== undefined);
 
 /**
  * Failures of this executor on this device; anything else (network, bundle, abort) would fail on the next one too. A lost device

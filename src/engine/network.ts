@@ -109,7 +109,10 @@ export class Network {
       const id = manifest.check.routes[row] ?? '';
       return this.built.has(id) && !done.has(id);
     });
-    if (rows.length === 0) return;
+    if (rows.length === 0) {
+      if (!this.check.passed) throw failedCheck(this.check);
+      return;
+    }
     hooks.phase('check');
     this.vectors ??= this.bundle.check(signal);
     this.vectors.catch(() => (this.vectors = undefined));

@@ -29,7 +29,7 @@ export interface RuntimeOptions {
   readonly worker?: () => Worker;
   /** Keep weights and the device's profile in IndexedDB. Default true. */
   readonly cache?: boolean;
-  /** Id of the largest anchor to load. Default: as large as memory, data saving and earlier crashes allow (`tiers`). */
+  /** Load no anchor beyond this one (id). Little memory, data saving, a slow link or an earlier crash may stop before it (`tiers`). */
   readonly maxAnchor?: string;
   /** When `createRuntime` resolves: with the first routes, or with everything planned. Default `first`. */
   readonly waitFor?: 'first' | 'all';
@@ -185,7 +185,7 @@ export interface Runtime {
   readonly routes: readonly RouteState[];
   /** What is loaded anchor by anchor, and what is left out and why. */
   readonly tiers: readonly LoadTier[];
-  /** Resolves when everything planned is loaded. Errors: network, aborted, …; what is available stays so. */
+  /** Resolves when everything planned is loaded. Errors: network, aborted, …; what is available stays so (`detail.partial`). */
   readonly loaded: Promise<void>;
   /**
    * Loads the anchors up to this one, planned or not, while frames are answered; default: what is planned and missing, after an
@@ -203,7 +203,10 @@ export interface Runtime {
   budget: Budget;
   /** Assign to lock, cap, floor or free the controller. Errors: route-unknown. */
   mode: ControlMode;
-  /** One frame, one answer. Errors: frame-invalid, busy, aborted, disposed, device-lost. */
+  /**
+   * One frame, one answer. While the runtime measures the device by itself, it waits for that. Errors: frame-invalid, busy (another
+   * frame, a calibration, a batch), route-unknown, aborted, disposed, device-lost, worker-died.
+   */
   classify(frame: FrameSource, options?: ClassifyOptions): Promise<Classification>;
   /**
    * Many photos, with throughput instead of latency in mind: on a GPU several go through the network at once, and the next ones are
@@ -214,21 +217,21 @@ export interface Runtime {
   classifyAll(photos: Iterable<FrameSource> | AsyncIterable<FrameSource>, options?: PhotosOptions): AsyncGenerator<PhotoAnswer>;
   /**
    * Continuous: newest frame only, one at a time (on a GPU the next one sets out shortly before the answer); old frames are dropped
-   * and counted. Returns stop. While the page is hidden
-   * there are no new pictures, so nothing runs. A function is asked for each picture; what it returns stays its own: a copy or
-   * clone is classified, so a VideoFrame that it makes is its to close, at its next call at the earliest.
+   * and counted. Returns stop. While the page is hidden there are no new pictures, so nothing runs. A function is asked for each
+   * picture; what it returns stays its own: a copy or clone is classified, so a VideoFrame that it makes is its to close, at its next
+   * call at the earliest. It ends by itself at an error that is not `recoverable`, and at the tenth in a row (`detail.final`).
    */
   watch(source: HTMLVideoElement | HTMLCanvasElement | (() => FrameSource | null), options?: WatchOptions): () => void;
   /**
    * Measures the anchors and routes between them, most telling first, and predicts the rest; keeps the result for the next start.
-   * Frames of `watch` wait meanwhile. Errors: argument-invalid (maxMs), busy (a frame or another calibration), aborted (the
-   * profile stays as it was), disposed, device-lost.
+   * Frames of `watch` wait meanwhile. Errors: argument-invalid (maxMs), busy (another calibration, a batch, a check), aborted
+   * (the profile stays as it was), disposed, device-lost.
    */
   calibrate(options?: CalibrateOptions): Promise<DeviceProfile>;
   /** Records what the controller is told and decides from now on, as `running-stitch-trace/1`. */
   record(): Recording;
   on<K extends keyof RuntimeEvents>(event: K, listener: (value: RuntimeEvents[K]) => void): () => void;
-  /** The known-answer check again, after the frame in flight; frames are busy meanwhile. Errors: busy (calibration), disposed. */
+  /** The known-answer check again, after the frame in flight; frames are busy meanwhile. Errors: busy (a calibration, a batch, another check), disposed. */
   selfCheck(): Promise<CheckReport>;
   stats(): Promise<EngineStats>;
   dispose(): Promise<void>;

@@ -5,6 +5,7 @@ import { typicalTimings } from '../control/typical';
 import type { Visit } from '../control/typical';
 import type { DeviceProfile } from '../control/types';
 import { StitchError } from '../core/errors';
+import { told } from '../core/told';
 import type { RouteInfo } from '../core/types';
 import { VERSION } from '../core/version';
 import type { CalibrateOptions } from './api';
@@ -98,7 +99,7 @@ export async function thoroughProfile(
       const start = performance.now();
       // The next visit must end in time, too.
       if (done > 0 && start - began + visitMs > maxMs) return finish();
-      tell(onProgress, { done, total, route: route.id });
+      told(onProgress, { done, total, route: route.id });
       const [timing] = await link.calibrate([route.id], framesIn(round));
       if (timing) visits.push(timing);
       done += framesIn(round) + 1;
@@ -108,7 +109,7 @@ export async function thoroughProfile(
   return finish();
 
   function finish(): DeviceProfile {
-    tell(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
+    told(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
     return profileFrom(info, visits, 'measured', new Set(plan.heldOut.map(({ id }) => id)));
   }
 }
@@ -131,15 +132,6 @@ function profileFrom(
 
 /** What is not loaded yet cannot be measured. */
 const runnable = ({ routes, ready }: EngineInfo): RouteInfo[] => routes.filter(({ id }) => ready.includes(id));
-
-function tell(onProgress: CalibrateOptions['onProgress'], progress: Parameters<NonNullable<typeof onProgress>>[0]): void {
-  try {
-    onProgress?.(progress);
-  } catch (error) {
-    // The host's own mistake; the measurement goes on.
-    reportError(error);
-  }
-}
 
 function assertLimit(maxMs: number): number {
   if (Number.isFinite(maxMs) && maxMs > 0 && maxMs <= MOST_MS) return maxMs;

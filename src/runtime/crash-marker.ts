@@ -25,10 +25,14 @@ export interface CrashMarker {
   end(): void;
 }
 
+/** Loads of this page that are under way, by key: their mark is no crash. `found` is what stood there before them. */
+const underWay = new Map<string, { readonly found: Mark | undefined; loads: number }>();
+
 /** The marks of one bundle. Where there is no localStorage, nothing is remembered. */
 export function openCrashMarker(manifestUrl: string): CrashMarker {
   const key = PREFIX + manifestUrl;
-  const found = read(key);
+  const others = underWay.get(key);
+  const found = others === undefined ? read(key) : others.found;
   let anchor: string | undefined;
   const strike = (): void => {
     // What an earlier visit left stays: it is what keeps this one from the same end.
@@ -44,6 +48,11 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
   return {
     crashedAt: found?.anchor,
     begin(next) {
+      if (anchor === undefined) {
+        const own = underWay.get(key) ?? { found, loads: 0 };
+        own.loads += 1;
+        underWay.set(key, own);
+      }
       anchor = next;
       if (document.visibilityState !== 'hidden') mark();
       addEventListener('pagehide', strike);
@@ -52,7 +61,12 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
     end() {
       removeEventListener('pagehide', strike);
       document.removeEventListener('visibilitychange', onVisibility);
-      if (anchor !== undefined) strike();
+      if (anchor === undefined) return;
+      const own = underWay.get(key);
+      if (own === undefined || --own.loads === 0) {
+        underWay.delete(key);
+        strike();
+      }
       anchor = undefined;
     },
   };

@@ -11,7 +11,7 @@ import type { DeviceInfo } from './api';
 import type { HostOptions } from './host-options';
 import { createLink, type Link } from './link';
 import { Loads } from './loads';
-import { healing, type Loss, Losses, lossOf, unmended } from './losses';
+import { healing, type Loss, Losses, lossOf, ofLoad, unmended } from './losses';
 import { untilVisible } from '../monitor/visibility';
 
 /** Before a load is tried again that found no network. */
@@ -91,15 +91,16 @@ export class EngineHost implements Pick<Link, 'classifyBatch' | 'calibrate' | 's
     return this.persistently((link) => link.stats());
   }
 
-  /** Loads the tiers up to `anchor`. Errors: those of the engine's `loadMore`. */
+  /** Loads the tiers up to `anchor`. Errors: those of the engine's `loadMore`; recoverable, since what was there stays. */
   async loadMore(anchor: string): Promise<void> {
-    await this.loads.run(anchor, this.info.tiers, async (assertWanted) => {
+    const load = this.loads.run(anchor, this.info.tiers, async (assertWanted) => {
       const { ready, check } = await this.persistently((link) => {
         assertWanted();
         return link.loadMore(anchor, (step) => this.step(link, step));
       });
       this.setReady(ready, check);
     });
+    await load.catch((error: unknown) => Promise.reject(ofLoad(asStitchError(error), this.ended)));
   }
 
   /** Makes a running load reject with `aborted`. What is there stays, also through a loss. */
@@ -195,11 +196,10 @@ export class EngineHost implements Pick<Link, 'classifyBatch' | 'calibrate' | 's
       const { executor } = this.info;
       this.options.onHealed({ ms: performance.now() - began, why: error.code, from, executor });
       const { lost } = this.loads;
-      if (lost !== undefined) {
-        this.loadMore(lost).catch((why: unknown) => {
-          if (this.ended === undefined) this.options.onError(asStitchError(why), false);
-        });
-      }
+      const failed = (why: unknown): void => {
+        if (this.ended === undefined) this.options.onError(asStitchError(why), false);
+      };
+      if (lost !== undefined) this.loadMore(lost).then(this.options.onReloaded, failed);
       return next;
     })().catch((why: unknown): never => {
       if (this.ended !== undefined) throw this.ended;

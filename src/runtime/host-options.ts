@@ -12,6 +12,8 @@ export interface HostOptions {
   readonly onReady: () => void;
   readonly onLost: (loss: DeviceLoss) => void;
   readonly onHealed: (healing: Healing) => void;
+  /** What a loss took away besides is there again. */
+  readonly onReloaded: () => void;
   /** `final`: it cannot be mended, and every call from now on rejects with this. */
   readonly onError: (error: StitchError, final: boolean) => void;
   /** The route to go on with. */

@@ -2,8 +2,11 @@
 import { StitchError } from '../core/errors';
 
 export interface Lock {
-  /** Runs a frame, beside others where fewer than `most` are on their way. Errors: busy. */
-  frame<T>(work: () => Promise<T>, most?: number): Promise<T>;
+  /**
+   * Runs a frame, beside others where fewer than `most` are on their way. `patient`: after work that nobody asked for, instead of not
+   * at all. Errors: busy.
+   */
+  frame<T>(work: () => Promise<T>, options?: { readonly most?: number; readonly patient?: boolean }): Promise<T>;
   /** Runs `work` after the frames in flight; frames are busy until it has ended. Errors: busy (other such work). */
   hold<T>(what: string, work: () => Promise<T>): Promise<T>;
   /** The same for what nobody asked for: it waits for all else, and `hold` waits for it. */
@@ -31,7 +34,8 @@ export function createLock(): Lock {
     }
   };
   return {
-    async frame(work, most = 1) {
+    async frame(work, { most = 1, patient = false } = {}) {
+      while (patient && held?.behind) await held.ended;
       if (held !== undefined)
         throw new StitchError('busy', `The engine is ${held.what}. Drop this frame, or try again after it.`);
       if (frames.size >= most)

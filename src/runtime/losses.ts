@@ -1,6 +1,6 @@
 /** When a loss is worth another try, when another executor, and when it is the end. Pure: time comes in. */
 
-import { StitchError } from '../core/errors';
+import { StitchError, withDetail } from '../core/errors';
 
 export type Loss = 'device' | 'worker' | 'wrong-answers';
 export type Verdict = 'again' | 'demote' | 'stop';
@@ -20,8 +20,11 @@ export function lossOf({ code, detail }: StitchError): Loss | undefined {
 }
 
 /** The same error, saying that the engine is mending itself. */
-export const healing = ({ code, message, detail, cause }: StitchError): StitchError =>
-  new StitchError(code, message, { ...detail, healing: true }, cause);
+export const healing = (error: StitchError): StitchError => withDetail(error, { healing: true });
+
+/** The error of a load that took nothing away from what was there, unless that has `ended`. */
+export const ofLoad = (error: StitchError, ended: StitchError | undefined): StitchError =>
+  ended ?? (error.recoverable ? error : withDetail(error, { partial: true }));
 
 export class Losses {
   private readonly at: Record<Loss, number[]> = { device: [], worker: [], 'wrong-answers': [] };

@@ -18,6 +18,8 @@ export interface MeasuringParts {
 export interface Measuring {
   /** Measures anew between frames, unless that is under way. Never rejects. */
   refine(source?: 'measured' | 'refined'): Promise<void>;
+  /** When nothing is being measured behind the scenes. */
+  idle(): Promise<void>;
   /** Errors: busy, and those of `thoroughProfile`. */
   calibrate(options?: CalibrateOptions): Promise<DeviceProfile>;
 }
@@ -26,7 +28,7 @@ export interface Measuring {
 const PAUSE_MS = 100;
 
 export function createMeasuring({ host, lock, adopt, onError }: MeasuringParts): Measuring {
-  let refining = false;
+  let refining: Promise<void> | undefined;
   /** Times of two executors make no profile: where a loss brought another one meanwhile, it is done again. */
   const ofOneExecutor = async (make: (info: EngineInfo) => Promise<DeviceProfile>): Promise<DeviceProfile> => {
     for (;;) {
@@ -40,17 +42,19 @@ export function createMeasuring({ host, lock, adopt, onError }: MeasuringParts):
     return lock.holdBehind('measuring this device', work);
   };
   return {
-    async refine(source = 'refined') {
-      if (refining) return;
-      refining = true;
-      try {
-        adopt(await ofOneExecutor((info) => refinedProfile(host, info, { source, visit })));
-      } catch (error) {
-        onError(asStitchError(error));
-      } finally {
-        refining = false;
-      }
+    refine(source = 'refined') {
+      refining ??= ofOneExecutor((info) => refinedProfile(host, info, { source, visit }))
+        .then(adopt)
+        .then(
+          () => (refining = undefined),
+          (error: unknown) => {
+            refining = undefined;
+            onError(asStitchError(error));
+          },
+        );
+      return refining;
     },
+    idle: () => refining ?? Promise.resolve(),
     async calibrate(options) {
       return adopt(await lock.hold('being calibrated', () => ofOneExecutor((info) => thoroughProfile(host, info, options))));
     },

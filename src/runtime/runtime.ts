@@ -3,6 +3,7 @@ import { assertBudget } from '../control/budget';
 import type { DeviceProfile } from '../control/types';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
+import { told } from '../core/told';
 import type { Budget, Prediction } from '../core/types';
 import type { FrameResult } from '../engine/api';
 import { createLatencyMonitor } from '../monitor/latency';
@@ -121,12 +122,16 @@ function assemble(
     }
     return host.classify(frame, route ?? (() => steering.route), ++seq, signal);
   };
-  /** `most`: how many frames may be on their way, this one included. */
-  const classify = async (source: FrameSource, options: ClassifyOptions = {}, most = 1): Promise<Classification> => {
+  /** `turn`: how many frames may be on their way, this one included; whether it waits while the device is being measured. */
+  const classify = async (
+    source: FrameSource,
+    options: ClassifyOptions,
+    turn: { readonly most?: number; readonly patient?: boolean },
+  ): Promise<Classification> => {
     alive();
     if (options.route !== undefined) steering.assertRoute(options.route);
     const start = now();
-    const result = await lock.frame(() => answer(source, options), most);
+    const result = await lock.frame(() => answer(source, options), turn);
     alive();
     const at = now();
     overlap.add(result.route, at - start, result.timing);
@@ -166,6 +171,7 @@ function assemble(
       // Another executor has other costs.
       if (healing.executor !== healing.from) void measuring.refine();
     },
+    onReloaded: () => void measuring.idle().then(complete),
     onError,
   };
   const complete = (): void => {
@@ -215,7 +221,7 @@ function assemble(
     set mode(value) {
       steering.mode = value;
     },
-    classify: (source, options) => classify(source, options),
+    classify: (source, options = {}) => classify(source, options, { patient: true }),
     classifyAll(photos, options = {}) {
       alive();
       if (options.route !== undefined) steering.assertRoute(options.route);
@@ -227,12 +233,12 @@ function assemble(
       if (guardPage) stopPage ??= watchPage(steering.page);
       const stop = watch(source, {
         classify: async (frame) => {
-          const result = await classify(frame, {}, mayOverlap ? host.framesInFlight : 1);
-          onResult?.(result);
+          const result = await classify(frame, {}, { most: mayOverlap ? host.framesInFlight : 1 });
+          told(onResult, result);
         },
         onDropped: () => (dropped += 1),
         onError(error) {
-          onFailure?.(error);
+          told(onFailure, error);
           onError(error);
         },
         onEnd: () => end(),

@@ -1,5 +1,6 @@
 /** From the options to an engine that answers: the load up to the first answer, or up to the last where that is asked for. */
 import { StitchError } from '../core/errors';
+import { told } from '../core/told';
 import type { BackendChoice } from '../core/types';
 import type { LoadProgress, LoadRequest } from '../engine/api';
 import type { RuntimeOptions } from './api';
@@ -46,14 +47,7 @@ export async function startEngine<T>(
   if (signal?.aborted) throw cancelled();
   let starting = true;
   let latest: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
-  const tell = (progress: LoadProgress): void => {
-    try {
-      options.onProgress?.(progress);
-    } catch (error) {
-      // The host's own mistake; loading goes on.
-      reportError(error);
-    }
-  };
+  const tell = (progress: LoadProgress): void => told(options.onProgress, progress);
   const host = new EngineHost({
     worker: () => begin(options.worker ?? startWorker),
     request,
@@ -66,6 +60,7 @@ export async function startEngine<T>(
     onReady: () => listeners().onReady?.(),
     onLost: (loss) => listeners().onLost?.(loss),
     onHealed: (healing) => listeners().onHealed?.(healing),
+    onReloaded: () => listeners().onReloaded?.(),
     onError: (error, final) => listeners().onError?.(error, final),
     route: () => listeners().route?.(),
   });

@@ -78,15 +78,20 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
     if (wanted.kind === 'auto' || ladder.some(({ id }) => id === wanted.route)) return ladder;
     return sortRungs([...ladder, ...buildLadder(routes.filter(({ id }) => id === wanted.route), costs)]); // prettier-ignore
   };
-  const assertRoute = (id: string, among: readonly { readonly id: string }[] = routes): void => {
-    if (among.some((route) => route.id === id)) return;
-    if (among === routes && first.routes.some((route) => route.id === id)) {
+  const assertRoute = (id: string): void => {
+    if (routes.some((route) => route.id === id)) return;
+    if (first.routes.some((route) => route.id === id)) {
       const text = `Route "${id}" is not loaded yet. Await runtime.loaded, or runtime.loadMore() with its largest anchor.`;
       throw new StitchError('route-unknown', text, { route: id });
     }
-    throw new StitchError('route-unknown', `No route "${id}" here. Choose one of ${among.map((one) => one.id).join(', ')}.`, {
-      route: id,
-    });
+    const text = `No route "${id}" here. Choose one of ${routes.map((one) => one.id).join(', ')}.`;
+    throw new StitchError('route-unknown', text, { route: id });
+  };
+  const assertRung = (id: string): void => {
+    assertRoute(id);
+    if (ladder.some((rung) => rung.id === id)) return;
+    const text = `Route "${id}" is not on this device's ladder: another one is as accurate and takes no longer. Choose one of ${ladder.map((one) => one.id).join(', ')}.`;
+    throw new StitchError('route-unknown', text, { route: id });
   };
 
   return {
@@ -130,7 +135,7 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
     },
     set mode(value) {
       if (value.kind === 'lock') assertRoute(value.route);
-      else if (value.kind !== 'auto') assertRoute(value.route, ladder);
+      else if (value.kind !== 'auto') assertRung(value.route);
       const before = rungsFor(mode);
       const rungs = rungsFor(value);
       if (rungs !== before) dispatch({ type: 'ladder', now: now(), rungs });

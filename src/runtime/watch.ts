@@ -4,7 +4,7 @@
  * hidden page shows no new pictures, so nothing runs.
  */
 import { NO_PACE, nextDue } from '../control/pace';
-import { asStitchError, type StitchError } from '../core/errors';
+import { asStitchError, type StitchError, withDetail } from '../core/errors';
 import type { FrameSource } from './api';
 
 export type WatchSource = HTMLVideoElement | HTMLCanvasElement | (() => FrameSource | null);
@@ -99,8 +99,9 @@ export function watch(source: WatchSource, hooks: WatchHooks): () => void {
       return;
     }
     failures += 1;
-    if (!stopped) hooks.onError(known);
-    if (known.recoverable && failures < MAX_FAILURES) return;
+    const tooMany = known.recoverable && failures >= MAX_FAILURES;
+    if (!stopped) hooks.onError(tooMany ? withDetail(known, { final: true }) : known);
+    if (known.recoverable && !tooMany) return;
     stop();
     hooks.onEnd();
   };

@@ -87,6 +87,7 @@ export function lease(options: LeaseOptions): Lease {
       applyBudget(shared);
     },
     watch(source, callbacks) {
+      if (released) return () => {};
       let stopped = false;
       let leave = (): void => {};
       const stop = (): void => {
@@ -118,9 +119,16 @@ export function lease(options: LeaseOptions): Lease {
 }
 
 function absolute(bundle: string | URL): string {
-  const { baseURI } = document;
-  if (URL.canParse(String(bundle), baseURI)) return new URL(bundle, baseURI).href;
-  throw new StitchError('argument-invalid', `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`);
+  try {
+    return new URL(bundle, document.baseURI).href;
+  } catch (error) {
+    throw new StitchError(
+      'argument-invalid',
+      `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`,
+      {},
+      error,
+    );
+  }
 }
 
 function open(key: string, options: Pick<RuntimeOptions, 'bundle' | 'backend' | 'cache'>): Shared {

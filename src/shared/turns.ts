@@ -40,6 +40,7 @@ export function createTurns(watch: Runtime['watch']): Turns {
     if (places.length > 0) return;
     stop?.();
     stop = undefined;
+    served = undefined;
   };
   const next = (): FrameSource | null => {
     // Asked again without an answer to the last picture: somebody else had the engine, and that picture was dropped.
@@ -88,7 +89,19 @@ export function createTurns(watch: Runtime['watch']): Turns {
    */
   const resume = (): void => {
     stop?.();
-    stop = places.length > 0 ? watch(next, { onResult, onError, overlap: false }) : undefined;
+    stop = undefined;
+    if (places.length === 0) return;
+    // A watch that was stopped still answers the frame that was under way: by then that is nobody's.
+    let current = true;
+    const stopWatch = watch(next, {
+      onResult: (result) => current && onResult(result),
+      onError: (error) => current && onError(error),
+      overlap: false,
+    });
+    stop = () => {
+      current = false;
+      stopWatch();
+    };
   };
   return {
     join(seat) {

@@ -68,10 +68,11 @@ export class ActivationRunner {
     const found = new Map<string, Float32Array>();
     let rows = 0;
     const input = tf.tensor4d(pixels, [count, 3, size, size]); // [B, 3, S, S]
+    let tokens: tf.Tensor2D | undefined;
     try {
       for (const [anchor, last] of this.#last) {
         const { config } = this.#anchor(anchor);
-        let tokens = embed(input, this.#weights.embed(anchor), config); // [B, 3, S, S] -> [B·N, D]
+        tokens = embed(input, this.#weights.embed(anchor), config); // [B, 3, S, S] -> [B·N, D]
         for (let index = -1; index <= last; index += 1) {
           if (index >= 0) {
             const next = block(tokens, this.#weights.block(anchor, index), config, count); // [B·N, D]
@@ -82,8 +83,10 @@ export class ActivationRunner {
           if (this.#wanted.has(`${anchor} ${index}`)) found.set(`${anchor} ${index}`, await tokens.data<'float32'>());
         }
         tokens.dispose();
+        tokens = undefined;
       }
     } finally {
+      tokens?.dispose();
       input.dispose();
     }
     return { rows, tokens: (anchor, index) => found.get(`${anchor} ${index}`) ?? missing(anchor, index) };

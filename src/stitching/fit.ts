@@ -33,8 +33,8 @@ export interface FitOptions extends LeastSquaresOptions {
   readonly dims: ReadonlyMap<string, number>;
   /** Starts a pass over the calibration images; a second pass, which is needed for ill-conditioned pairs only, must give the same. */
   readonly batches: () => AsyncIterable<Activations>;
-  /** `share` of 1 of the whole fit. */
-  readonly onProgress?: (phase: 'accumulate' | 'solve' | 'refine', share: number) => void;
+  /** `share` of 1 of the whole fit; undefined while batches are read, whose number only the caller knows. */
+  readonly onProgress?: (phase: 'accumulate' | 'solve' | 'refine', share: number | undefined) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -157,7 +157,7 @@ async function accumulate({ batches, signal, onProgress }: FitOptions, jobs: rea
       job.energy += right.energy;
     }
     rows += batch.rows;
-    onProgress?.('accumulate', Number.NaN);
+    onProgress?.('accumulate', undefined);
     await breathe();
   }
   if (rows === 0) throw new StitchError('argument-invalid', 'There is no image to fit on. Pass at least one batch.');
@@ -180,7 +180,7 @@ async function refine(
       fit.add(a, side(batch, stitch.to, back - 1, cross.width), batch.rows);
       await breathe();
     }
-    onProgress?.('refine', Number.NaN);
+    onProgress?.('refine', undefined);
   }
   let done = 0;
   for (const [job, fit] of fits) {

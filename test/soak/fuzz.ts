@@ -160,7 +160,7 @@ function useManifest(json: unknown): void {
   const manifest = validateManifest(json, 'manifest.json');
   for (const route of manifest.routes) unitsOf(route);
   const tiers = tiersOf(manifest);
-  planTiers(tiers, { memoryBytes: 2 ** 27 }, 2);
+  planTiers(tiers, { memoryBytes: 2 ** 27 }, ({ bytes }) => 2 * bytes);
   firstShards(manifest, tiers, manifest.routes.at(-1)?.id);
 }
 

@@ -82,8 +82,8 @@ async function fit(anchors: FamilyDraft, space: Space, options: StitchOptions): 
       yield await runner.run({ pixels: await readPixels(part, anchors.input), count: part.length });
     }
   }
-  const onStep = (phase: string, share: number) => {
-    if (!Number.isNaN(share)) onProgress?.(phase === 'solve' ? 'solving' : 'solving ill-conditioned pairs', share);
+  const onStep = (phase: string, share: number | undefined) => {
+    if (share !== undefined) onProgress?.(phase === 'solve' ? 'solving' : 'solving ill-conditioned pairs', share);
   };
   try {
     return await fitStitches({

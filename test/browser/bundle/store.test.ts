@@ -140,6 +140,35 @@ describe('a full disk', () => {
     expect((await store.get(others.ref)).status).toBe('miss');
   });
 
+  it('does the same where the request fails first, and its transaction has no error yet', async () => {
+    await keep(2);
+    const put = IDBObjectStore.prototype.put;
+    let full = true;
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+      this: IDBObjectStore,
+      value: unknown,
+      key?: IDBValidKey,
+    ) {
+      const request = put.call(this, value, key);
+      if (full && isData(key)) {
+        full = false;
+        const { transaction } = this;
+        queueMicrotask(() => {
+          transaction.dispatchEvent(new Event('error'));
+          Object.defineProperty(transaction, 'error', { value: new DOMException('The disk is full', 'QuotaExceededError') });
+          transaction.abort();
+        });
+      }
+      return request;
+    });
+    const bytes = bytesOf(3);
+    const sha256 = await sha256Hex(bytes);
+    expect(await store.put(sha256, bytes, new Set())).toBe('stored');
+    expect(store.problem).toBeUndefined();
+    expect((await store.get({ bytes: 1000, sha256 })).status).toBe('hit');
+    expect(await store.usage()).toMatchObject({ shards: 1 });
+  });
+
   it('goes on without, when nothing can be dropped', async () => {
     const mine = await keep(1);
     fillUpAt(1);

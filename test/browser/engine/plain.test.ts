@@ -86,6 +86,19 @@ describe('special kernels', () => {
     expect(await load()).toMatchObject({ executor: 'wasm', check: { passed: true } });
     expect(await plainNotes()).toEqual([]);
   });
+
+  it('are not blamed for a device that did not come', async () => {
+    const own = GPUAdapter.prototype.requestDevice;
+    let refused = 0;
+    GPUAdapter.prototype.requestDevice = function (descriptor) {
+      refused += 1;
+      return refused === 1 ? Promise.reject(new DOMException('busy', 'OperationError')) : own.call(this, descriptor);
+    };
+    undo.push(() => (GPUAdapter.prototype.requestDevice = own));
+    expect(await load()).toMatchObject({ executor: 'webgpu', check: { passed: true } });
+    expect(refused).toBeGreaterThan(1);
+    expect(await plainNotes()).toEqual([]);
+  });
 });
 
 describe('special kernels of what is loaded later', () => {

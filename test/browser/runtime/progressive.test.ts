@@ -119,6 +119,16 @@ describe('progressive loading', () => {
     expect(available()).toEqual(usesOnly('a'));
   });
 
+  it('goes on with what is there where the rest is damaged', async () => {
+    const said: StitchError[] = [];
+    const made = await load({ worker: () => new Worker(new URL('./damaged.worker.ts', import.meta.url), { type: 'module' }) });
+    made.on('error', (error) => said.push(error));
+    expect(await codeOf(made.loaded)).toBe('bundle-integrity');
+    await expect.poll(() => said).toMatchObject([{ code: 'bundle-integrity', recoverable: true, detail: { partial: true } }]);
+    expect((await made.classify(grey(8))).route).toBe('a');
+    expect(available()).toEqual(usesOnly('a'));
+  });
+
   it('an abort stops the rest, keeps what is there, and can be taken back', async () => {
     const controller = new AbortController();
     const made = await load({ signal: controller.signal });
@@ -183,6 +193,16 @@ describe('the crash marker', () => {
     dispatchEvent(new PageTransitionEvent('pagehide'));
     expect(localStorage.getItem(MARK)).toBeNull();
     await made.loaded;
+  });
+
+  it('is no accusation against a load that is under way in the same page', async () => {
+    const first = await load();
+    await expect.poll(() => localStorage.getItem(MARK), { interval: 1 }).not.toBeNull();
+    const second = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false });
+    expect(second.tiers.map(({ planned }) => planned)).toEqual(first.tiers.map(() => true));
+    await Promise.all([first.loaded, second.loaded]);
+    await expect.poll(() => localStorage.getItem(MARK)).toBeNull();
+    await second.dispose();
   });
 
   it('keeps a load that ended the page from being repeated, until somebody insists', async () => {

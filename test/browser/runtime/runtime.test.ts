@@ -209,6 +209,37 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
   });
 }
 
+describe('mistakes of the host', () => {
+  it('in the callbacks of a watched source are reported, and it is watched on', async () => {
+    const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false, waitFor: 'all' });
+    const reported: unknown[] = [];
+    const stub = vi.spyOn(globalThis, 'reportError').mockImplementation((error) => void reported.push(error));
+    const failed: string[] = [];
+    runtime.on('error', ({ code }) => failed.push(code));
+    const mistake = new Error('of the host');
+    let answers = 0;
+    let broken = false;
+    const stop = runtime.watch(() => (broken ? ({} as never) : grey(8)), {
+      onResult() {
+        broken = ++answers === 3;
+        throw mistake;
+      },
+      onError() {
+        broken = false;
+        throw mistake;
+      },
+    });
+    await expect.poll(() => answers).toBeGreaterThan(5);
+    stop();
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed).not.toContain('internal');
+    expect(reported.length).toBeGreaterThan(6);
+    expect(reported.filter((error) => error !== mistake)).toEqual([]);
+    stub.mockRestore();
+    await runtime.dispose();
+  });
+});
+
 describe('life cycle', () => {
   it('after dispose every call says so', async () => {
     const runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false, waitFor: 'all' });

@@ -93,4 +93,11 @@ describe('watch', () => {
     made.state.duty = 1;
     await expect.poll(() => made.seen.asked).toBe(1);
   });
+
+  it('says of the last error that it is', async () => {
+    made = network(Infinity, new StitchError('frame-invalid', 'no pixels'));
+    await expect.poll(() => made.seen.ended).toBe(1);
+    expect(made.seen.errors.map(({ detail }) => detail['final'] === true)).toEqual([...Array(9).fill(false), true]);
+    expect(made.seen.errors.at(-1)?.recoverable).toBe(true);
+  });
 });

@@ -31,6 +31,17 @@ describe('the progress meter', () => {
     expect(last().etaMs).toBeLessThan(3200);
   });
 
+  it('does not count a pause between two loads', () => {
+    const { meter: m, last, wait } = meter();
+    m.add('a', 1000, false);
+    wait(600_000);
+    for (let i = 0; i < 10; i++) {
+      wait(100);
+      m.add('b', 100, false);
+    }
+    expect(last().etaMs).toBeLessThan(10_000);
+  });
+
   it('knows no pace from what was in the store, and none is needed at the end', () => {
     const { meter: m, last, wait } = meter();
     wait(1000);

@@ -32,6 +32,19 @@ describe('the announcer', () => {
     expect(said).toEqual(['cat']);
   });
 
+  it('takes back what is no longer so, and what it was about to say', () => {
+    const said: string[] = [];
+    const { say, clear } = createAnnouncer((text) => said.push(text));
+    say('Loading');
+    say('cat');
+    clear();
+    vi.advanceTimersByTime(10_000);
+    expect(said).toEqual(['Loading', '']);
+    clear();
+    say('Loading');
+    expect(said).toEqual(['Loading', '', 'Loading']);
+  });
+
   it('is silent once stopped', () => {
     const said: string[] = [];
     const { say, stop } = createAnnouncer((text) => said.push(text));

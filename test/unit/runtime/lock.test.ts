@@ -21,8 +21,8 @@ describe('lock', () => {
   test('frames are refused while something is held, and beyond what may be on the way', async () => {
     const lock = createLock();
     const frame = slow('frame');
-    const answered = lock.frame(frame.work, 1);
-    await expect(lock.frame(() => Promise.resolve(), 1)).rejects.toMatchObject({ code: 'busy' });
+    const answered = lock.frame(frame.work, { most: 1 });
+    await expect(lock.frame(() => Promise.resolve(), { most: 1 })).rejects.toMatchObject({ code: 'busy' });
     const held = slow('held');
     const holding = lock.hold('at it', held.work);
     await turn();
@@ -31,7 +31,7 @@ describe('lock', () => {
     expect(await answered).toBe('frame');
     await turn();
     expect(held.started()).toBe(true);
-    await expect(lock.frame(() => Promise.resolve(), 2)).rejects.toMatchObject({ code: 'busy' });
+    await expect(lock.frame(() => Promise.resolve(), { most: 2 })).rejects.toMatchObject({ code: 'busy' });
     held.end();
     await holding;
     await expect(lock.frame(() => Promise.resolve(1))).resolves.toBe(1);
@@ -75,5 +75,21 @@ describe('lock', () => {
     const lock = createLock();
     await expect(lock.holdBehind('measuring', () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
     await expect(lock.hold('at it', () => Promise.resolve(2))).resolves.toBe(2);
+  });
+
+  test('a patient frame waits for what runs behind the scenes, and for nothing else', async () => {
+    const lock = createLock();
+    const behind = slow('behind');
+    const measuring = lock.holdBehind('measuring', behind.work);
+    await expect(lock.frame(() => Promise.resolve())).rejects.toMatchObject({ code: 'busy' });
+    const frame = lock.frame(() => Promise.resolve('answer'), { patient: true });
+    behind.end();
+    expect(await frame).toBe('answer');
+    await measuring;
+    const asked = slow('asked');
+    const holding = lock.hold('at it', asked.work);
+    await expect(lock.frame(() => Promise.resolve(), { patient: true })).rejects.toMatchObject({ code: 'busy' });
+    asked.end();
+    await holding;
   });
 });

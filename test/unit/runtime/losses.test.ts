@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Losses } from '../../../src/runtime/losses';
+import { StitchError } from '../../../src/core/errors';
+import { Losses, ofLoad } from '../../../src/runtime/losses';
 
 describe('losses', () => {
   it('a device is given up at the third loss within a minute', () => {
@@ -29,5 +30,15 @@ describe('losses', () => {
   it('wrong answers are not asked for twice', () => {
     expect(new Losses().note('wrong-answers', 0, true)).toBe('demote');
     expect(new Losses().note('wrong-answers', 0, false)).toBe('stop');
+  });
+});
+
+describe('the error of a load', () => {
+  it('leaves what was there usable, unless that has ended', () => {
+    const error = new StitchError('bundle-integrity', 'damaged', { file: 'b' });
+    expect(ofLoad(error, undefined)).toMatchObject({ code: 'bundle-integrity', recoverable: true, detail: { file: 'b' } });
+    const end = new StitchError('device-lost', 'gone');
+    expect(ofLoad(error, end)).toBe(end);
+    expect(end.recoverable).toBe(false);
   });
 });

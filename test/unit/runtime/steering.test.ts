@@ -2,17 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { createSteering } from '../../../src/runtime/steering';
 
 const ROUTE = { id: 'a', path: [{ anchor: 'a', from: 0, to: 1 }], macs: 1e6, top1: 0.5 };
+/** Takes as long and is worse. */
+const DOMINATED = { ...ROUTE, id: 'b', macs: 1.1e6, top1: 0.4 };
+const LATER = { ...ROUTE, id: 'c', macs: 2e6, top1: 0.6 };
 
 const steering = () =>
   createSteering({
-    routes: [ROUTE],
-    ready: ['a'],
+    routes: [ROUTE, DOMINATED, LATER],
+    ready: ['a', 'b'],
     profile: {
       format: 'running-stitch-profile/1',
       key: 'here',
       measuredAt: '2026-01-01T00:00:00Z',
       overheadMs: 1,
-      routes: [{ route: 'a', predictedMs: 10 }],
+      routes: [{ route: 'a', predictedMs: 10 }, { route: 'b', predictedMs: 11 }, { route: 'c', predictedMs: 20 }], // prettier-ignore
       medianError: 0,
       source: 'measured',
     },
@@ -32,5 +35,21 @@ describe('what a frame says of the device', () => {
     }
     expect(waiting.status.slowdown).toBeCloseTo(1, 1);
     expect(slow.status.slowdown).toBeGreaterThan(1.5);
+  });
+});
+
+describe('a cap or a floor that cannot be', () => {
+  it.each([
+    ['nowhere', /^No route "nowhere" here\. Choose one of a, b\.$/],
+    ['c', /^Route "c" is not loaded yet\. Await runtime\.loaded/],
+    ['b', /^Route "b" is not on this device's ladder: .* Choose one of a\.$/],
+  ])('is refused with what is wrong: %s', (route, text) => {
+    const made = steering();
+    for (const kind of ['cap', 'floor'] as const) {
+      expect(() => (made.mode = { kind, route })).toThrow(
+        expect.objectContaining({ code: 'route-unknown', message: expect.stringMatching(text) }),
+      );
+    }
+    expect(made.mode).toEqual({ kind: 'auto' });
   });
 });

@@ -46,6 +46,11 @@ function setUp() {
     overlaps: () => callbacks.overlap,
     watching: () => source !== undefined,
     pick: () => source?.() ?? null,
+    /** Answers what the present watch has under way, whenever it is called. */
+    later: () => {
+      const { onResult } = callbacks;
+      return () => onResult?.(answer((seq += 1)));
+    },
     /** One frame from picture to answer; false where nobody had a picture. */
     frame(): boolean {
       if ((source?.() ?? null) === null) return false;
@@ -152,6 +157,21 @@ describe('turns', () => {
     expect(frame()).toBe(false);
     join('b').offer();
     frame();
+    expect(results).toEqual(['b']);
+  });
+
+  it("gives nobody the answer to a picture of one that left, and keeps the next one's turn", () => {
+    const { join, pick, later, frame, results } = setUp();
+    const a = join('a');
+    a.offer();
+    pick();
+    const old = later();
+    a.leave();
+    join('b').offer();
+    pick();
+    old();
+    expect(results).toEqual([]);
+    expect(frame()).toBe(true);
     expect(results).toEqual(['b']);
   });
 });
