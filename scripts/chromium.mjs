@@ -1,5 +1,5 @@
 /** Finds an installed Chrome or Chromium. Used by the tests, `classify` and the benchmarks. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { join, delimiter } from 'node:path';
 import process, { env, platform } from 'node:process';
 
@@ -34,7 +34,7 @@ export const CHROMIUM_ARGS = [...BASE_ARGS, '--use-webgpu-adapter=swiftshader'];
 const isExecutable = (path) => {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile();
   } catch {
     return false;
   }

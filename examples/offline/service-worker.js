@@ -2,7 +2,9 @@
  * A host page's own service worker with Running Stitch in it. It keeps the page and the library's files; the library itself keeps
  * the bundle, so requests for `/models/` are left alone.
  */
-const VERSION = 'page-1';
+// An origin's caches are shared by all that runs on it: only those with this prefix are this worker's.
+const PREFIX = 'my-page-';
+const VERSION = `${PREFIX}1`;
 const LIBRARY = '/vendor/running-stitch/';
 const FILES = [
   './',
@@ -22,7 +24,7 @@ addEventListener('install', (event) => {
 
 addEventListener('activate', (event) => {
   const drop = async () => {
-    const old = (await caches.keys()).filter((name) => name !== VERSION);
+    const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== VERSION);
     await Promise.all(old.map((name) => caches.delete(name)));
     await clients.claim();
   };

@@ -11,7 +11,7 @@ import { createArrivals } from './ui/arrivals';
 import { createChart } from './ui/chart';
 import { createControls } from './ui/controls';
 import { copyText } from './ui/copy';
-import { byId, whenChanged } from './ui/dom';
+import { byId, keepingFocus, whenChanged } from './ui/dom';
 import { createLadderPicture } from './ui/ladder';
 import { createLog } from './ui/log';
 import { createStageView } from './ui/stage';
@@ -102,7 +102,18 @@ const countKept = whenChanged(() => void kept.refresh());
 /** The workbench comes as a chunk of its own; the classifier runs without it. */
 let lab: (state: State) => void = () => {};
 
+/** Buttons that go when they have been pressed, and the slider, which stays. */
+const places = ['cancel', 'retry', 'more-load', 'budget'].map((id) => byId(id, HTMLElement));
+
 function render(): void {
+  keepingFocus(places, renderViews);
+  lab(state);
+  countKept(state.phase, state.complete);
+  // A network that has stopped cannot be slowed down; the load must not go on unseen.
+  if (state.phase === 'error' && burning) void burn(false);
+}
+
+function renderViews(): void {
   const { loaded, route } = state;
   views.status.render(state);
   views.stage.render(state);
@@ -114,10 +125,6 @@ function render(): void {
   views.chart.render(state);
   views.log.render(state.log);
   views.arrivals(state);
-  lab(state);
-  countKept(state.phase, state.complete);
-  // A network that has stopped cannot be slowed down; the load must not go on unseen.
-  if (state.phase === 'error' && burning) void burn(false);
 }
 
 async function burn(on: boolean): Promise<void> {
@@ -197,6 +204,6 @@ function wireFiles(): void {
 }
 
 async function copyDiagnostics(button: HTMLButtonElement): Promise<void> {
-  const text = JSON.stringify(await session.diagnostics(), null, 2);
+  const text = session.diagnostics().then((all) => JSON.stringify(all, null, 2));
   if (!(await copyText(button, text))) change({ notice: 'The browser did not allow copying.' });
 }

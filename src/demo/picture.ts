@@ -70,7 +70,7 @@ export function createPicture(host: PictureHost): Picture {
 
   /** When nothing is on the stage, a failed source must not leave it empty while the clip or a photo would work. */
   const fallBack = async () => {
-    if (get().showing !== null && get().source !== 'camera') return;
+    if (get().showing !== null) return;
     const { notice } = get();
     let opened = await openClip();
     if (opened === 'failed') opened = await openPhoto(0);
@@ -90,7 +90,7 @@ export function createPicture(host: PictureHost): Picture {
       await showCamera(video, stale);
       whenCameraEnds(video, () => {
         if (get().source !== 'camera') return;
-        change({ notice: 'The camera stopped.' });
+        change({ notice: 'The camera stopped.', showing: null, source: null, sourceTitle: '' });
         void fallBack();
       });
       return { showing: 'video', sourceTitle: 'Your camera. Its pictures stay on this device.', playing: true };

@@ -39,11 +39,14 @@ export interface Session {
   calibrate(options: CalibrateOptions): Promise<DeviceProfile>;
   /** Errors: disposed where nothing runs. */
   record(): Recording;
-  /** Loads an anchor that was left out; trouble is said in the notice. */
+  /** Loads an anchor that was left out or did not arrive; trouble is said in the notice. */
   loadMore(anchor: string): Promise<void>;
   /** Everything a bug report needs. */
   diagnostics(): Promise<unknown>;
 }
+
+/** How long diagnostics wait for the engine. */
+const STATS_MS = 2000;
 
 export function createSession(host: SessionHost): Session {
   const { get, change } = host;
@@ -126,6 +129,13 @@ export function createSession(host: SessionHost): Session {
     if (!chosen && latencyMs !== get().budgetMs) applyBudget({ latencyMs, energy: get().energy });
   };
 
+  /** Nothing more arrives, for now. */
+  const settle = (made: Runtime) => {
+    if (made !== runtime) return;
+    change({ complete: true, progress: null });
+    propose(made);
+  };
+
   const setMode = (mode: ControlMode) => {
     attempt(() => {
       if (runtime === null) return change({ mode });
@@ -183,12 +193,8 @@ export function createSession(host: SessionHost): Session {
         });
         propose(made);
         // What does not arrive is said by the runtime's error event.
-        const settle = () => {
-          if (made !== runtime) return;
-          change({ complete: true, progress: null });
-          propose(made);
-        };
-        made.loaded.then(settle, settle);
+        const settled = () => settle(made);
+        made.loaded.then(settled, settled);
         if (mode.kind !== 'auto') setMode(mode);
         look();
       } catch (error) {
@@ -222,17 +228,23 @@ export function createSession(host: SessionHost): Session {
     },
     record: () => running().record(),
     async loadMore(anchor) {
+      const made = runtime;
+      if (made === null) return;
+      change({ complete: false });
       try {
-        await running().loadMore(anchor);
+        await made.loadMore(anchor);
       } catch (error) {
         const { code, message } = describeTrouble(error);
         if (code !== 'disposed' && code !== 'aborted') change({ notice: message });
       }
+      settle(made);
     },
     async diagnostics() {
       const { loaded, route, mode, budgetMs, energy, snapshot, trouble, load, log } = get();
       const [stats, support, kept] = await Promise.all([
-        runtime?.stats().catch(() => null),
+        // An engine that is being mended answers only afterwards.
+        runtime &&
+          Promise.race([runtime.stats().catch(() => null), new Promise((resolve) => setTimeout(resolve, STATS_MS, null))]),
         checkSupport(),
         storage.usage().catch((error: unknown) => describeTrouble(error)),
       ]);

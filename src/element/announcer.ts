@@ -5,6 +5,8 @@ const CALM_MS = 3000;
 
 export interface Announcer {
   say(text: string): void;
+  /** What was said is no longer so. */
+  clear(): void;
   stop(): void;
 }
 
@@ -27,6 +29,14 @@ export function createAnnouncer(speak: (text: string) => void): Announcer {
       const wait = saidAt + CALM_MS - performance.now();
       if (wait <= 0) flush();
       else timer = setTimeout(flush, wait);
+    },
+    clear() {
+      clearTimeout(timer);
+      timer = undefined;
+      waiting = '';
+      if (said === '') return;
+      said = '';
+      speak('');
     },
     stop() {
       clearTimeout(timer);

@@ -9,8 +9,15 @@ const REMEDIES: Readonly<Record<string, string>> = {
   NotReadableError: 'Another program may be using it.',
 };
 
-/** Shows the camera in `video`. Errors: frame-invalid, with the remedy; aborted. After an error the camera is off. */
-export async function openCamera(video: HTMLVideoElement, signal: AbortSignal): Promise<void> {
+/**
+ * Shows the camera in `video`. `onEnd` is told when it is taken away later: unplugged, or no longer allowed. Errors: frame-invalid,
+ * with the remedy; aborted. After an error the camera is off.
+ */
+export async function openCamera(
+  video: HTMLVideoElement,
+  signal: AbortSignal,
+  onEnd: (error: StitchError) => void,
+): Promise<void> {
   // Absent on pages that were not opened over https or from localhost.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) {
@@ -28,7 +35,12 @@ export async function openCamera(video: HTMLVideoElement, signal: AbortSignal): 
     throw new StitchError('aborted', 'The camera is not wanted any more.');
   }
   video.srcObject = stream;
-  // Autoplay may be refused where the page was not touched yet; the element's play() is the way on.
+  const ended = (): void => {
+    if (!signal.aborted)
+      onEnd(new StitchError('frame-invalid', 'The camera was taken away. Connect or allow it again, and call restart().'));
+  };
+  for (const track of stream.getTracks()) track.addEventListener('ended', ended, { once: true });
+  // Muted video is rarely refused, as in a low-power mode; there is no picture then.
   await video.play().catch(() => {});
 }
 

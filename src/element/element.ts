@@ -5,6 +5,7 @@ import type { LoadProgress } from '../engine/api';
 import type { Runtime } from '../runtime/api';
 import { lease, type Lease, type LeaseSource } from '../shared/lease';
 import { closeCamera, openCamera } from './camera';
+import { pictureIn } from './children';
 import type { ElementState, RunningStitchEventMap } from './events';
 import { TypedElement } from './typed-element';
 import { createView, type View } from './view';
@@ -42,7 +43,7 @@ export class RunningStitchElement extends TypedElement {
   get source(): SourceKind {
     const given = this.getAttribute('source') as SourceKind;
     if (SOURCES.includes(given)) return given;
-    return (this.querySelector('video, img')?.localName as 'video' | 'img' | undefined) ?? 'camera';
+    return (pictureIn(this, 'video, img')?.localName as 'video' | 'img' | undefined) ?? 'camera';
   }
   set source(value: SourceKind) {
     this.setAttribute('source', value);
@@ -186,13 +187,14 @@ export class RunningStitchElement extends TypedElement {
         budget: this.#budget(),
         onProgress: (progress) => run.signal.aborted || this.#onProgress(progress),
       });
-      const camera = this.source === 'camera' ? openCamera(view.camera, run.signal) : undefined;
+      const camera = this.source === 'camera' ? openCamera(view.camera, run.signal, (error) => this.#fail(error)) : undefined;
       view.showCamera(camera !== undefined);
       const [runtime] = await Promise.all([this.#lease.ready, camera]);
       if (run.signal.aborted) return;
       this.#runtime = runtime;
       const offs = [
         runtime.on('switch', (decision) => this.#emit('switch', decision)),
+        runtime.on('progress', (progress) => this.#emit('progress', progress)),
         // Said even where no frame is under way.
         runtime.on('error', (error) => error.recoverable || this.#fail(error)),
       ];
@@ -243,8 +245,7 @@ export class RunningStitchElement extends TypedElement {
   }
 
   #picture(): LeaseSource | undefined {
-    if (this.source === 'camera') return this.#view?.camera;
-    return this.querySelector<HTMLVideoElement | HTMLImageElement>(this.source) ?? undefined;
+    return this.source === 'camera' ? this.#view?.camera : pictureIn(this, this.source);
   }
 
   #onProgress(progress: LoadProgress): void {

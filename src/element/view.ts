@@ -80,6 +80,7 @@ export function createView(host: HTMLElement): View {
     showStatus(text) {
       showProgress(text);
       if (text !== '') announcer.say(text);
+      else if (label.textContent === '') announcer.clear();
     },
     showProgress,
     stop: () => announcer.stop(),

@@ -65,6 +65,8 @@ function pageOf(request: Request): string {
 
 /** All files or none: a version with a hole is no version. What has its hash in its name is taken over from the last one. */
 async function install(): Promise<void> {
+  // After a rollback it may be the cache of the version in use.
+  const found = await caches.has(cacheName);
   const cache = await caches.open(cacheName);
   try {
     await Promise.all(
@@ -78,7 +80,7 @@ async function install(): Promise<void> {
       }),
     );
   } catch (error) {
-    await caches.delete(cacheName);
+    if (!found) await caches.delete(cacheName);
     throw error;
   }
 }

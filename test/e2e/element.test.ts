@@ -72,7 +72,14 @@ describe('<running-stitch>', () => {
       const attributes = element.getAttributeNames().map((name) => [name, element.getAttribute(name)]);
       element.setAttribute('budget-ms', '40');
       element.setAttribute('source', 'nonsense');
-      return { attributes, budgetMs: element.budgetMs, source: element.source, state: element.state };
+      const { source } = element;
+      element.removeAttribute('source');
+      // A picture in the page's own answer is none to classify; any other is, however deep.
+      element.innerHTML = '<p slot="answer"><img alt=""></p>';
+      const sources = [element.source];
+      element.insertAdjacentHTML('beforeend', '<picture><img alt=""></picture>');
+      sources.push(element.source);
+      return { attributes, budgetMs: element.budgetMs, source, sources, state: element.state };
     });
     expect(mirrored).toEqual({
       attributes: [
@@ -85,6 +92,7 @@ describe('<running-stitch>', () => {
       ],
       budgetMs: 40,
       source: 'camera',
+      sources: ['camera', 'img'],
       state: 'idle',
     });
     const late = await page.evaluate(() => {
@@ -200,6 +208,15 @@ describe('<running-stitch>', () => {
     await eventually(() => state(page, '#cam')).toBe('running');
     expect(workers()).toBe(1);
     expect((await tracks()).filter((one) => one === 'live')).toHaveLength(1);
+
+    // Unplugged: it says so, and goes on when it is told to.
+    await page.evaluate(() =>
+      (globalThis as unknown as { tracks: MediaStreamTrack[] }).tracks[0]!.dispatchEvent(new Event('ended')),
+    );
+    await eventually(() => state(page, '#cam')).toBe('error');
+    expect(await part(page, '#cam', 'status').innerText()).toContain('The camera was taken away.');
+    await page.evaluate(() => document.querySelector<RunningStitchElement>('#cam')!.restart());
+    await eventually(() => state(page, '#cam')).toBe('running');
 
     await page.evaluate(() => document.querySelector('#cam')!.remove());
     await eventually(async () => alive(page)).toBe(0);

@@ -5,6 +5,7 @@
 import type { Session } from '../session';
 import type { State } from '../state';
 import { describeTrouble } from '../troubles';
+import { isWhole } from '../ui/arrivals';
 import { sliderRange } from '../ui/scale';
 import { createCalibration } from './calibration';
 import { createDevicePanel } from './device';
@@ -33,6 +34,10 @@ export function createLab(host: LabHost): (state: State) => void {
   const recorder = createRecorder(host);
   let measuring: AbortController | null = null;
 
+  const isKept = () => {
+    const { loaded } = get();
+    return loaded !== null && isWhole(loaded);
+  };
   const measure = async () => {
     const mine = new AbortController();
     measuring = mine;
@@ -43,7 +48,7 @@ export function createLab(host: LabHost): (state: State) => void {
         signal: mine.signal,
         onProgress: (progress) => mine === measuring && change({ calibration: { kind: 'running', progress } }),
       });
-      if (mine === measuring) change({ calibration: { kind: 'done', kept: get().complete } });
+      if (mine === measuring) change({ calibration: { kind: 'done', kept: isKept() } });
     } catch (error) {
       const { code, message } = describeTrouble(error);
       if (mine !== measuring) return;

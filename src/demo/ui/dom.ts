@@ -72,3 +72,11 @@ export function calm<T>(ms: number, run: (value: T) => void): (value: T) => void
     }
   };
 }
+
+/** Runs `change`. Where it hides the one of `places` that has the focus, the first that is shown gets it. */
+export function keepingFocus(places: readonly HTMLElement[], change: () => void): void {
+  const focused = places.find((place) => place === document.activeElement);
+  change();
+  const isShown = (place: HTMLElement) => place.closest('[hidden]') === null;
+  if (focused !== undefined && !isShown(focused)) places.find(isShown)?.focus();
+}
