@@ -20,6 +20,8 @@ interface Seen {
 
 /** Between two pictures of a camera at 30 frames a second. */
 const PICTURE_MS = 33;
+/** Longer than measuring the device takes. */
+const MEASURING_MS = 30_000;
 /** Frames of a route from which its median is taken. */
 const FRAMES = 25;
 
@@ -27,9 +29,13 @@ const FRAMES = 25;
 export async function watchLoading(runtime: Runtime, frame: PixelFrame): Promise<Stalls> {
   const seen: Seen[] = [];
   let loading = true;
+  const measured = new Promise<unknown>((resolve) => runtime.on('profile', resolve));
   const loaded = runtime.loaded.finally(() => (loading = false));
   while (loading) seen.push(...(await run(runtime, frame)));
   await loaded;
+  // Then the device is measured anew, unless the bundle brought times; frames would wait for that.
+  if (runtime.profile.source !== 'priors')
+    await Promise.race([measured, new Promise((resolve) => setTimeout(resolve, MEASURING_MS))]);
   const usual = new Map<string, number>();
   for (const route of new Set(seen.map((one) => one.route))) {
     const times: number[] = [];

@@ -13,6 +13,8 @@ export interface Samples {
   readonly opened?: Opened;
   /** One a round. */
   readonly rounds: readonly Omit<Inference, 'answer'>[];
+  /** Of inferences one after another, once the rounds are over; empty without a GPU. */
+  readonly streamEncodeMs: readonly number[];
   /** Over all rounds. */
   readonly maxAbsDiff: number;
   /** Of int8 weights: images whose best class is that of the f16 weights, and of how many. */
@@ -78,6 +80,7 @@ export function rowOf(samples: Samples, all: readonly Samples[], macs: number): 
     n: times.length,
     'ours ÷ it': number(ratio, 2),
     'encode ms': gpu ? number(median(rounds.map(({ encodeMs }) => encodeMs)), 2) : '–',
+    'in a stream ms': gpu ? number(median(samples.streamEncodeMs), 2) : '–',
     dispatches: count(calls?.dispatches),
     submits: count(calls?.submits),
     'bind groups': count(calls?.bindGroups),
