@@ -2,7 +2,7 @@
 import { StitchError } from '../core/errors';
 import { TOP_K } from '../core/topk';
 import type { RunResult } from '../engine/executor';
-import { bind, type Dispatch, type GpuCounters, type PipelineCache } from './kernel';
+import { bind, type Dispatch, type GpuCounters, type Kernel, type PipelineCache } from './kernel';
 import { topKKernel } from './kernels/top-k';
 
 export interface Answers {
@@ -16,6 +16,11 @@ export interface Answers {
   parse(bytes: ArrayBuffer, index: number, route: string): RunResult['top'];
 }
 
+const bestOf = (classes: number): number => Math.min(TOP_K, classes);
+
+/** What `createAnswers` compiles. */
+export const answersKernel = (classes: number): Kernel => topKKernel({ classes, k: bestOf(classes) });
+
 /** Logits [images, classes] → the best classes of each. Errors: shader. */
 export async function createAnswers(
   device: GPUDevice,
@@ -24,9 +29,9 @@ export async function createAnswers(
   pipelines: PipelineCache,
   counters: GpuCounters,
 ): Promise<Answers> {
-  const k = Math.min(TOP_K, classes);
+  const k = bestOf(classes);
   const bytes = k * 8;
-  const pipeline = await pipelines.get(topKKernel({ classes, k }));
+  const pipeline = await pipelines.get(answersKernel(classes));
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
   const out = device.createBuffer({ label: '@top-k', size: images * bytes, usage });
   counters.buffers += 1;

@@ -9,13 +9,14 @@ import type { AdapterSummary, DeviceLoss, EngineFrame, EngineStats } from '../en
 import type { Executor, RunResult } from '../engine/executor';
 import { requiredTensors } from '../model/stored';
 import { type GpuHandle, requestDevice } from './device';
-import { type Answers, createAnswers } from './answer';
+import { type Answers, answersKernel, createAnswers } from './answer';
 import { createBatches } from './batch';
 import { createVitFamily, linearSizes, type VitFamily } from './families/vit';
 import { createFrameInput, type FrameInput } from './frame-input';
 import { createPipelineCache, newCounters } from './kernel';
+import { inputKernel } from './kernels/input';
 import { createPieces } from './pieces';
-import { createPlanner, type Plan } from './plan';
+import { createPlanner, kernelsOf, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
 import { attentionFor, tilingFor, tune } from './tune';
@@ -60,9 +61,9 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
   const weights = createWeightStore(device, tf, counters);
   const tuning = await tune(handle, pipelines, linearSizes(manifest), kept);
   const queue = createQueue(device, counters);
-  const familyOf = (images: number): VitFamily =>
+  const familyOf = (images: number, formatOf = (matrix: string) => weights.format(matrix)): VitFamily =>
     createVitFamily(manifest, {
-      formatOf: (matrix) => weights.format(matrix),
+      formatOf,
       tilingOf: (size) => tilingFor(tuning, size, specials),
       attentionOf: (shape) => attentionFor(shape, specials),
       halves: specials.halves,
@@ -72,6 +73,11 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
   const planner = await guarded(device, 'the activations', async () =>
     createPlanner(device, family, weights, pipelines, counters),
   );
+  // While the weights come, so that nothing compiles while frames run. Where the weights turn out to have another form, what they need
+  // compiles then.
+  const expected = familyOf(1, () => manifest.quantization?.weights ?? 'f16');
+  const ends = [inputKernel(manifest.input, family.patch), answersKernel(manifest.classes)];
+  for (const kernel of [...kernelsOf(expected, manifest.routes), ...ends]) pipelines.get(kernel).catch(() => {});
   const pieces = createPieces(device, queue, planner.activations, counters);
   const plans = new Map<string, Plan>();
   let disposed = false;

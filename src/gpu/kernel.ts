@@ -1,6 +1,6 @@
 /**
- * A kernel is WGSL text with its constants baked in, plus the access of each binding. Pipelines are cached by kernel key,
- * so that anchors of one width, and all routes, share them.
+ * A kernel is WGSL text with its constants baked in. Widths are no constants: a kernel reads them off the lengths of what is bound, so
+ * that anchors of all widths, and all routes, share the pipelines, which are cached by kernel key.
  */
 import { StitchError } from '../core/errors';
 

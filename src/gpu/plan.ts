@@ -2,7 +2,7 @@
 import type { RouteSpec } from '../bundle/manifest';
 import { StitchError } from '../core/errors';
 import type { Step, VitFamily } from './families/vit';
-import { bind, type BufferRange, type Dispatch, type GpuCounters, type PipelineCache } from './kernel';
+import { bind, type BufferRange, type Dispatch, type GpuCounters, type Kernel, type PipelineCache } from './kernel';
 import type { WeightStore } from './weights';
 
 export interface Plan {
@@ -20,6 +20,38 @@ export interface Planner {
   /** All of them. */
   readonly activations: readonly GPUBuffer[];
   dispose(): void;
+}
+
+/** What routes share: an embedding, a block, a stitch or a head. */
+interface Part {
+  readonly key: string;
+  readonly steps: () => Step[];
+}
+
+function partsOf(family: VitFamily, { path, finalNorm }: RouteSpec): Part[] {
+  const parts: Part[] = [];
+  let last = '';
+  for (const step of path) {
+    if ('stitch' in step) {
+      parts.push({ key: `stitch ${step.stitch}`, steps: () => [family.stitch(step.stitch)] });
+      continue;
+    }
+    const { anchor } = step;
+    if (parts.length === 0) parts.push({ key: `embed ${anchor}`, steps: () => [family.embed(anchor)] });
+    for (let i = step.from; i <= step.to; i++) {
+      parts.push({ key: `block ${anchor} ${i}`, steps: () => family.block(anchor, i) });
+    }
+    last = anchor;
+  }
+  parts.push({ key: `head ${last} ${finalNorm}`, steps: () => [family.head(last, finalNorm)] });
+  return parts;
+}
+
+/** The kernels of all routes, in the order in which routes come; needs no weights but what `family` asks of them. */
+export function kernelsOf(family: VitFamily, routes: readonly RouteSpec[]): Kernel[] {
+  const parts = new Map(routes.flatMap((route) => partsOf(family, route)).map((part) => [part.key, part]));
+  const kernels = [...parts.values()].flatMap(({ steps }) => steps()).map(({ kernel }) => kernel);
+  return [...new Map(kernels.map((kernel) => [kernel.key, kernel])).values()];
 }
 
 export function createPlanner(
@@ -69,22 +101,9 @@ export function createPlanner(
     activation,
     activations: [...activations.values()],
     async plan(route) {
-      const parts: Promise<Dispatch[]>[] = [];
-      let stitches = 0;
-      let last = '';
-      for (const step of route.path) {
-        if ('stitch' in step) {
-          stitches += 1;
-          parts.push(build(`stitch ${step.stitch}`, () => [family.stitch(step.stitch)]));
-          continue;
-        }
-        const { anchor } = step;
-        if (parts.length === 0) parts.push(build(`embed ${anchor}`, () => [family.embed(anchor)]));
-        for (let i = step.from; i <= step.to; i++) parts.push(build(`block ${anchor} ${i}`, () => family.block(anchor, i)));
-        last = anchor;
-      }
-      parts.push(build(`head ${last} ${route.finalNorm}`, () => [family.head(last, route.finalNorm)]));
-      return Object.freeze({ route: route.id, dispatches: Object.freeze((await Promise.all(parts)).flat()), stitches });
+      const parts = await Promise.all(partsOf(family, route).map(({ key, steps }) => build(key, steps)));
+      const stitches = route.path.filter((step) => 'stitch' in step).length;
+      return Object.freeze({ route: route.id, dispatches: Object.freeze(parts.flat()), stitches });
     },
     dispose() {
       for (const buffer of activations.values()) buffer.destroy();

@@ -186,7 +186,9 @@ async function measureAll(
     const { halves } = specials;
     const shape: GemmShape = { ...size, tiling, halves, weights: 'f16', epilogue: 'plain', stats: false };
     const pipeline = await pipelines.get(gemmKernel(shape));
-    const resources = gemmBindings(shape).map((name) => ({ buffer: buffers[name]! }));
+    // The kernel reads its widths off what is bound.
+    const bytes: Record<string, number> = { w: size.k * wide(size.n) * 2, bias: wide(size.n) * 2 };
+    const resources = gemmBindings(shape).map((name) => ({ buffer: buffers[name]!, size: bytes[name] ?? buffers[name]!.size }));
     const bindGroup = bind(device, newCounters(), pipeline, resources);
     return { tiling, dispatch: { pipeline, bindGroup, workgroups: gemmWorkgroups(shape) }, best: Infinity };
   };

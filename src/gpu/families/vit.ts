@@ -91,12 +91,13 @@ export function createVitFamily(
     // An image's row 0 stays zero: the class token has no pixels.
     ['@patches', m * patchLength * 4],
     ['@qkv', m * widest((a) => 3 * a.config.dim) * 4],
-    ['@attention', m * widest((a) => a.config.dim) * 4],
     ['@hidden', m * widest((a) => a.config.mlp) * 4],
     ['@logits', images * Math.ceil(classes / PANEL_COLUMNS) * PANEL_COLUMNS * 4],
   ]);
   for (const { id, config } of anchors) {
     // One residual stream per anchor, so that a stitch reads one and writes the other.
+    // One per width, of that length: the kernel reads the width off it.
+    activations.set(`@attention.${config.dim}`, m * config.dim * 4);
     activations.set(`@x.${id}`, m * config.dim * 4);
     activations.set(`@moments.${id}`, m * Math.ceil(config.dim / PANEL_COLUMNS) * 8);
   }
@@ -138,14 +139,15 @@ export function createVitFamily(
       const unit = `anchors.${anchor}.blocks.${index}`;
       const x = `@x.${anchor}`;
       const stats = `@moments.${anchor}`;
+      const attended = `@attention.${dim}`;
       const size = { images, tokens, heads, headDim: dim / heads };
       const attention = { ...size, ...attentionOf(size) };
       const norm = (name: string) => ({ moments: stats, gamma: `${unit}.${name}.weight`, beta: `${unit}.${name}.bias` });
       return [
         gemm({ ...base, k: dim, n: 3 * dim, layerNorm: { eps } }, `${unit}.qkv`, { x, ...norm('norm1'), out: '@qkv' }),
-        { kernel: attentionKernel(attention), bindings: ['@qkv', '@attention'], workgroups: attentionWorkgroups(attention) },
+        { kernel: attentionKernel(attention), bindings: ['@qkv', attended], workgroups: attentionWorkgroups(attention) },
         gemm({ ...base, k: dim, n: dim, epilogue: 'residual', stats: true }, `${unit}.proj`, {
-          x: '@attention',
+          x: attended,
           out: x,
           stats,
         }),

@@ -3,7 +3,8 @@
  * Gimelshein 2018): no [tokens, tokens] tensor is written. One invocation holds `queries` rows of one head in registers, or `parts`
  * invocations of a workgroup share the keys of one row and put their maxima and sums together through workgroup memory.
  *
- * Buffers: qkv f32 [images·tokens, 3·dim] (q, k, v, each head-major); out f32 [images·tokens, dim].
+ * Buffers: qkv f32 [images·tokens, 3·dim] (q, k, v, each head-major); out f32 [images·tokens, dim], from whose length dim is read, so
+ * that all widths share a pipeline.
  */
 import { FEW_THREADS, type Kernel, unroll, WORKGROUP_SIZE } from '../kernel';
 
@@ -40,10 +41,9 @@ export const attentionMemory = ({ headDim, parts }: Pick<AttentionShape, 'headDi
   (WORKGROUP_SIZE - WORKGROUP_SIZE / parts) * (headDim + 2) * 4;
 
 export function attentionKernel(shape: AttentionShape): Kernel {
-  const { images, tokens, heads, headDim, queries, parts } = shape;
+  const { images, tokens, headDim, queries, parts } = shape;
   const { keys, threads } = sizesOf(shape);
   const d4 = headDim / 4;
-  const dim4 = heads * d4;
   const blocks = Math.ceil(tokens / queries);
   const perQuery = (line: (q: number) => string) => unroll(queries, line);
   const perPart = (line: (i: number) => string) => unroll(d4, line);
@@ -54,7 +54,7 @@ ${perPart((i) =>
   unroll(
     width,
     (c) =>
-      `      { let kk = qkv[(base + j + ${c}u) * ${3 * dim4}u + ${dim4 + i}u + head];\n${perQuery((q) => `        s${q}_${c} += dot(q${q}_${i}, kk);`)} }`,
+      `      { let kk = qkv[(base + j + ${c}u) * STRIDE + DIM4 + ${i}u + head];\n${perQuery((q) => `        s${q}_${c} += dot(q${q}_${i}, kk);`)} }`,
   ),
 )}
 ${perQuery((q) => {
@@ -71,7 +71,7 @@ ${perPart((i) =>
   unroll(
     width,
     (c) =>
-      `      { let vv = qkv[(base + j + ${c}u) * ${3 * dim4}u + ${2 * dim4 + i}u + head];\n${perQuery((q) => `        o${q}_${i} += s${q}_${c} * vv;`)} }`,
+      `      { let vv = qkv[(base + j + ${c}u) * STRIDE + 2u * DIM4 + ${i}u + head];\n${perQuery((q) => `        o${q}_${i} += s${q}_${c} * vv;`)} }`,
   ),
 )}`;
   const whole = Math.floor(tokens / keys) * keys;
@@ -79,12 +79,11 @@ ${perPart((i) =>
     whole === tokens
       ? ''
       : `  for (var j = ${parts > 1 ? `select(${whole}u, ${tokens}u, part > 0u)` : `${whole}u`}; j < ${tokens}u; j++) {${step(1)}\n  }\n`;
-  const total = images * heads * blocks;
   const rows = WORKGROUP_SIZE / parts;
   const others = WORKGROUP_SIZE - rows;
   const store = perQuery(
     (q) =>
-      `  if (first + ${q}u < ${tokens}u) {\n    let f = 1.0 / sum${q};\n${perPart((i) => `    out[(base + t${q}) * ${dim4}u + head + ${i}u] = o${q}_${i} * f;`)}\n  }`,
+      `  if (first + ${q}u < ${tokens}u) {\n    let f = 1.0 / sum${q};\n${perPart((i) => `    out[(base + t${q}) * DIM4 + head + ${i}u] = o${q}_${i} * f;`)}\n  }`,
   );
   const merge = /* wgsl */ `
   if (part > 0u) {
@@ -93,7 +92,7 @@ ${perPart((i) =>
 ${perPart((i) => `    partRows[${i * others}u + slot] = o0_${i};`)}
   }
   workgroupBarrier();
-  if (part > 0u || wanted >= ${total}u) { return; }
+  if (part > 0u || wanted >= TOTAL) { return; }
   var top = top0;
   for (var slot = row; slot < ${others}u; slot += ${rows}u) { top = max(top, partSums[slot].x); }
   let own = exp(top0 - top);
@@ -110,25 +109,30 @@ ${perPart((i) => `    o0_${i} += partRows[${i * others}u + slot] * f;`)}
   let row = invocation % ${rows}u;
   let part = invocation / ${rows}u;
   let wanted = group.x * ${rows}u + row;
-  let at = min(wanted, ${total - 1}u);`;
+  let at = min(wanted, TOTAL - 1u);`;
   const single = /* wgsl */ `
   let at = group.x * ${threads}u + invocation;
-  if (at >= ${total}u) { return; }`;
+  if (at >= TOTAL) { return; }`;
   const wgsl = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
 ${parts > 1 ? `var<workgroup> partSums: array<vec2f, ${others}>;\nvar<workgroup> partRows: array<vec4f, ${others * d4}>;` : ''}
 
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {${parts > 1 ? split : single}
-  let base = (at / ${heads * blocks}u) * ${tokens}u;
-  let head = (at / ${blocks}u % ${heads}u) * ${d4}u;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
+  let DIM4 = arrayLength(&out) / ${images * tokens}u;
+  let STRIDE = 3u * DIM4;
+  let HEADS = DIM4 / ${d4}u;
+  let TOTAL = ${images * blocks}u * HEADS;
+${parts > 1 ? split : single}
+  let base = (at / (${blocks}u * HEADS)) * ${tokens}u;
+  let head = (at / ${blocks}u % HEADS) * ${d4}u;
   let first = (at % ${blocks}u) * ${queries}u;
 ${perQuery((q) => `  let t${q} = min(first + ${q}u, ${tokens - 1}u);\n  var top${q} = -3.0e38;\n  var sum${q} = 0.0;`)}
-${perQuery((q) => perPart((i) => `  let q${q}_${i} = qkv[(base + t${q}) * ${3 * dim4}u + head + ${i}u] * ${1 / Math.sqrt(headDim)};\n  var o${q}_${i} = vec4f(0.0);`))}
+${perQuery((q) => perPart((i) => `  let q${q}_${i} = qkv[(base + t${q}) * STRIDE + head + ${i}u] * ${1 / Math.sqrt(headDim)};\n  var o${q}_${i} = vec4f(0.0);`))}
   for (var j = ${parts > 1 ? `part * ${keys}u` : '0u'}; j < ${whole}u; j += ${keys * parts}u) {${step(keys)}
   }
 ${rest}${parts > 1 ? merge : ''}${store}
 }`;
-  return { key: `attention ${images}x${tokens}x${heads}x${headDim} queries=${queries} parts=${parts}`, wgsl };
+  return { key: `attention ${images}x${tokens} head=${headDim} queries=${queries} parts=${parts}`, wgsl };
 }

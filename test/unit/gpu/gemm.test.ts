@@ -20,10 +20,18 @@ describe('gemmKernel', () => {
       { ...SHAPE, epilogue: 'gelu' },
       { ...SHAPE, layerNorm: { eps: 1e-6 } },
       { ...SHAPE, layerNorm: { eps: 1e-5 } },
+      { ...SHAPE, n: 196 },
+      { ...SHAPE, k: 100, layerNorm: { eps: 1e-6 } },
+      { ...SHAPE, k: 100, tiling: 'tiled32' },
     ];
     const kernels = shapes.map((shape) => gemmKernel(shape));
     expect(new Set(kernels.map(({ wgsl }) => wgsl)).size).toBe(shapes.length);
     expect(new Set(kernels.map(({ key }) => key)).size).toBe(shapes.length);
+  });
+
+  it.each(['direct4', 'wide8', 'tiled32', 'split'] as const)('is the same for all widths that end alike: %s', (tiling) => {
+    const shape: GemmShape = { ...SHAPE, tiling, layerNorm: { eps: 1e-6 }, stats: true };
+    expect(gemmKernel({ ...shape, k: 768, n: 2304 })).toEqual(gemmKernel(shape));
   });
 
   it.each(['direct4', 'tiled32', 'split'] as const)('unpacks nothing where half floats are native: %s', (tiling) => {

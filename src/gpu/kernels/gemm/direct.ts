@@ -4,14 +4,14 @@
  */
 import { unroll } from '../../kernel';
 import { storeCode, sumsCode } from './epilogue';
-import { gainCode, matricesCode, momentsCode, xCode } from './prologue';
+import { gainCode, matricesCode, momentsCode, sizesCode, xCode } from './prologue';
 import { type GemmShape, gemmWorkgroupSize, TILINGS } from './shape';
 
 export function directMain(shape: GemmShape): string {
   const { rows } = TILINGS[shape.tiling];
   return /* wgsl */ `
 @compute @workgroup_size(${gemmWorkgroupSize(shape)})
-fn main(@builtin(global_invocation_id) id: vec3u) {
+fn main(@builtin(global_invocation_id) id: vec3u) {${sizesCode(shape)}
   let panel = id.x % PANELS;
   let first = (id.x / PANELS) * ${rows}u;
   if (first >= M) { return; }

@@ -1,6 +1,6 @@
 /** What all GEMM variants do with their sums: scale, bias, epilogue, partial moments, store. */
 import { unroll } from '../../kernel';
-import { type GemmShape, PANEL_COLUMNS, panelsOf } from './shape';
+import { type GemmShape, isHalfFull } from './shape';
 
 /** erf by Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7. */
 const GELU = /* wgsl */ `
@@ -25,16 +25,14 @@ export const multiplyCode = (rows: number, c: string): string =>
 
 /** Stores rows `first`, `first + 1`, … of `panel` from `lo0`, `hi0`, …; `row0`, … are the same rows, none beyond the last. */
 export function storeCode({ m, n, epilogue, tokens = m, stats, weights }: GemmShape, rows: number): string {
-  const columns4 = Math.ceil(n / 4);
-  // Only a last panel can be half empty, and only where n % 8 is 1…4.
-  const guardHigh = n % PANEL_COLUMNS !== 0 && n % PANEL_COLUMNS <= 4;
-  const onHigh = (code: string) => (guardHigh ? `if (col + 1u < ${columns4}u) { ${code} }` : code);
+  const guardHigh = isHalfFull(n);
+  const onHigh = (code: string) => (guardHigh ? `if (col + 1u < COLUMNS4) { ${code} }` : code);
   const finish = (r: number, half: 'lo' | 'hi', at: string) => {
     if (epilogue === 'gelu') return `${half}${r} = gelu(${half}${r});`;
     if (epilogue === 'residual') return `${half}${r} += out[${at}];`;
     if (epilogue === 'embed') {
       const column = half === 'lo' ? 'col' : 'col + 1u';
-      return `${half}${r} = select(${half}${r}, halves(cls[${column}]), token == 0u) + halves(pos[token * ${columns4}u + ${column}]);`;
+      return `${half}${r} = select(${half}${r}, halves(cls[${column}]), token == 0u) + halves(pos[token * COLUMNS4 + ${column}]);`;
     }
     return '';
   };
@@ -44,12 +42,13 @@ export function storeCode({ m, n, epilogue, tokens = m, stats, weights }: GemmSh
       let dl = lo${r} - mean; let dh = hi${r} - mean;
       stats[row${r} * PANELS + panel] = vec2f(mean, dot(dl, dl) + dot(dh, dh));`;
     if (!guardHigh) return whole;
-    return `if (panel == ${panelsOf(n) - 1}u) {
+    return `if (panel == PANELS - 1u) {
         let mean = dot(lo${r}, vec4f(0.25)); let dl = lo${r} - mean;
         stats[row${r} * PANELS + panel] = vec2f(mean, dot(dl, dl));
       } else { ${whole} }`;
   };
   return `
+  let COLUMNS4 = 2u * PANELS${guardHigh ? ' - 1u' : ''};
   let col = panel * 2u;
   let biasLo = halves(bias[col]);
   let biasHi = halves(bias[col + 1u]);
@@ -57,7 +56,7 @@ ${weights === 'int8' ? '  let scaleLo = scale[col];\n  let scaleHi = scale[col +
 ${unroll(
   rows,
   (r) => `  if (first + ${r}u < M) {
-    let at = row${r} * ${columns4}u + col;
+    let at = row${r} * COLUMNS4 + col;
     ${epilogue === 'embed' ? `let token = row${r} % ${tokens}u;` : ''}
     ${weights === 'int8' ? `lo${r} *= scaleLo; hi${r} *= scaleHi;` : ''}
     lo${r} += biasLo; hi${r} += biasHi;

@@ -1,6 +1,6 @@
 /** What all GEMM variants read alike: declarations, packed weights, LayerNorm. */
 import { unroll } from '../../kernel';
-import { type GemmShape, gemmBindings, type Halves, PANEL_COLUMNS, panelsOf, TILINGS } from './shape';
+import { type GemmShape, gemmBindings, type Halves, isHalfFull, TILINGS } from './shape';
 
 const DECLARE: Record<string, string> = {
   x: 'var<storage, read> x: array<vec4f>;',
@@ -59,14 +59,20 @@ export function declarations(shape: GemmShape): string {
   const declare: Record<string, string> = { ...DECLARE, w: `var<storage, read> w: array<${weightsCode(shape).type}>;` };
   return `${shape.halves === 'native' ? 'enable f16;\n' : ''}${TILINGS[shape.tiling].kind === 'split' ? SUBGROUPS : ''}
 const M = ${shape.m}u;
-const K4 = ${shape.k / 4}u;
-const PANELS = ${panelsOf(shape.n)}u;
 ${HALVES[shape.halves ?? 'unpacked']}
 ${shape.weights === 'int8' ? BYTES : ''}
 ${gemmBindings(shape)
   .map((name, i) => `@group(0) @binding(${i}) ${declare[name]}`)
   .join('\n')}`;
 }
+
+/**
+ * What a main begins with: the panels of W and a quarter of K, read off the lengths of what is bound, so that layers of all widths share
+ * a pipeline.
+ */
+export const sizesCode = ({ weights, halves }: GemmShape): string => `
+  let PANELS = arrayLength(&bias) / 2u;
+  let K4 = arrayLength(&w) / (${weights === 'f16' && halves === 'native' ? 8 : 4}u * PANELS);`;
 
 /** `lo` and `hi`, the eight weights of one k and one panel; `of` is what their names end with. */
 export const loadPanel = (shape: GemmShape, k: string, panel: string, of = ''): string =>
@@ -99,19 +105,19 @@ const ALONE: MomentsReader = { first: '0u', step: '1u', sum: (partial) => partia
 /** LayerNorm of `row0`, `row1`, … from their partial moments: `scale0`, `shift0`, …, so that x̂ = x · scale + shift. */
 export function momentsCode({ k, rowStep = 1, layerNorm }: GemmShape, rows: number, { first, step, sum } = ALONE): string {
   if (!layerNorm) return '';
-  const panels = panelsOf(k);
-  const lastCount = k - (panels - 1) * PANEL_COLUMNS;
-  const count =
-    lastCount === PANEL_COLUMNS ? `${PANEL_COLUMNS}.0` : `select(${PANEL_COLUMNS}.0, ${lastCount}.0, t == ${panels - 1}u)`;
-  const loop = `for (var t = ${first}; t < ${panels}u; t += ${step}) {\n    let count = ${count};`;
+  const count = isHalfFull(k) ? 'select(8.0, 4.0, t == PARTS - 1u)' : '8.0';
+  const loop = `for (var t = ${first}; t < PARTS; t += ${step}) {\n    let count = ${count};`;
+  const partial = (r: number) => `moments[row${r} * ${rowStep}u * PARTS + t]`;
   return `
+  let PARTS = (K4 + 1u) / 2u;
+  let share = 0.25 / f32(K4);
 ${unroll(rows, (r) => `  var mean${r} = 0.0;\n  var sq${r} = 0.0;`)}
   ${loop}
-${unroll(rows, (r) => `    mean${r} += count * moments[row${r} * ${rowStep * panels}u + t].x;`)}
+${unroll(rows, (r) => `    mean${r} += count * ${partial(r)}.x;`)}
   }
-${unroll(rows, (r) => `  mean${r} = ${sum(`mean${r}`)} * ${1 / k};`)}
+${unroll(rows, (r) => `  mean${r} = ${sum(`mean${r}`)} * share;`)}
   ${loop}
-${unroll(rows, (r) => `    { let p = moments[row${r} * ${rowStep * panels}u + t]; let d = p.x - mean${r}; sq${r} += p.y + count * d * d; }`)}
+${unroll(rows, (r) => `    { let p = ${partial(r)}; let d = p.x - mean${r}; sq${r} += p.y + count * d * d; }`)}
   }
-${unroll(rows, (r) => `  let scale${r} = inverseSqrt(${sum(`sq${r}`)} * ${1 / k} + ${layerNorm.eps});\n  let shift${r} = -mean${r} * scale${r};`)}`;
+${unroll(rows, (r) => `  let scale${r} = inverseSqrt(${sum(`sq${r}`)} * share + ${layerNorm.eps});\n  let shift${r} = -mean${r} * scale${r};`)}`;
 }

@@ -65,12 +65,18 @@ export interface GemmShape {
 
 /** Panels of a tiled workgroup, side by side. */
 export const TILE_PANELS = 8;
+/** Values of k that are loaded at a time, by fours: tiles of 64 × 16 and 16 × 64 take 8 kB of the 16 that every device has. */
+export const TILE_DEPTH4 = 4;
 /** Rows that an invocation of a tiled workgroup computes. */
 export const TILE_ROWS = 4;
 /** Panels that the subgroups of a split workgroup share: with 32 lanes each computes two, with fewer lanes more work at once. */
 export const SPLIT_PANELS = 4;
 
 export const panelsOf = (columns: number): number => Math.ceil(columns / PANEL_COLUMNS);
+
+/** Whether only the first four columns of the last panel are there. Only a last panel can be, where columns % 8 is 1…4. */
+export const isHalfFull = (columns: number): boolean =>
+  columns % PANEL_COLUMNS !== 0 && columns % PANEL_COLUMNS <= PANEL_COLUMNS / 2;
 
 /** Order of the bindings of this variant. */
 export function gemmBindings(shape: GemmShape): string[] {
@@ -102,10 +108,16 @@ export function gemmWorkgroups(shape: GemmShape): number {
   return Math.ceil((down * Math.ceil(panels / width)) / gemmWorkgroupSize(shape));
 }
 
+/** Whether the tiles in workgroup memory are full to the last; the other tilings have none. */
+export const hasWholeSteps = ({ k, tiling }: GemmShape): boolean =>
+  TILINGS[tiling].kind !== 'tiled' || k % (4 * TILE_DEPTH4) === 0;
+
+/** What the text depends on: of K and N only where they end. */
 export function gemmKey(shape: GemmShape): string {
   const { m, k, n, tiling, rowStep = 1, tokens = m, halves = 'unpacked', layerNorm, epilogue, stats, weights } = shape;
   const norm = layerNorm ? ` ln=${layerNorm.eps}` : '';
   const extras = `${stats ? ' stats' : ''}${weights === 'f16' ? '' : ` ${weights}`}${halves === 'unpacked' ? '' : ` ${halves}`}`;
   const rows = `${rowStep === 1 ? '' : ` step=${rowStep}`}${epilogue === 'embed' ? ` tokens=${tokens}` : ''}`;
-  return `gemm ${m}x${k}x${n} ${tiling} ${epilogue}${rows}${norm}${extras}`;
+  const ends = `${isHalfFull(n) ? ' half-n' : ''}${layerNorm && isHalfFull(k) ? ' half-k' : ''}${hasWholeSteps(shape) ? '' : ' rest'}`;
+  return `gemm ${m} ${tiling} ${epilogue}${rows}${norm}${extras}${ends}`;
 }

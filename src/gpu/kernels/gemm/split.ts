@@ -5,7 +5,7 @@
  * workgroup's subgroups is to be relied upon, they take panels from a counter. Which one takes which changes no sum.
  */
 import { multiplyCode, storeCode, sumsCode } from './epilogue';
-import { gainCode, loadPanel, momentsCode, xCode } from './prologue';
+import { gainCode, loadPanel, momentsCode, sizesCode, xCode } from './prologue';
 import { type GemmShape, gemmWorkgroupSize, SPLIT_PANELS } from './shape';
 
 export function splitMain(shape: GemmShape): string {
@@ -14,7 +14,7 @@ export function splitMain(shape: GemmShape): string {
 var<workgroup> taken: atomic<u32>;
 
 @compute @workgroup_size(${gemmWorkgroupSize(shape)})
-fn main(@builtin(workgroup_id) group: vec3u) {
+fn main(@builtin(workgroup_id) group: vec3u) {${sizesCode(shape)}
   let lanes = subgroupAdd(1u);
   let lane = subgroupExclusiveAdd(1u);
   const first = 0u;

@@ -4,31 +4,28 @@
  */
 import { unroll } from '../../kernel';
 import { multiplyCode, storeCode, sumsCode } from './epilogue';
-import { gainCode, loadPanel, momentsCode, xCode } from './prologue';
-import { type GemmShape, gemmWorkgroupSize, panelsOf, TILE_PANELS, TILE_ROWS, TILINGS } from './shape';
-
-/** Values of k that are loaded at a time, by fours: tiles of 64 × 16 and 16 × 64 take 8 kB of the 16 that every device has. */
-const DEPTH4 = 4;
+import { gainCode, loadPanel, momentsCode, sizesCode, xCode } from './prologue';
+import { type GemmShape, gemmWorkgroupSize, hasWholeSteps, TILE_DEPTH4, TILE_PANELS, TILE_ROWS, TILINGS } from './shape';
 
 export function tiledMain(shape: GemmShape): string {
   const { rows } = TILINGS[shape.tiling];
   const size = gemmWorkgroupSize(shape);
-  const { k, n, layerNorm } = shape;
-  const across = Math.ceil(panelsOf(n) / TILE_PANELS);
-  const wholeSteps = k % (4 * DEPTH4) === 0;
-  const xValue = xCode(shape, `min(top + i / ${DEPTH4}u, M - 1u)`, 'at', `norm[i / ${DEPTH4}u].x`, `norm[i / ${DEPTH4}u].y`);
+  const { layerNorm } = shape;
+  const wholeSteps = hasWholeSteps(shape);
+  const xValue = xCode(shape, `min(top + i / ${TILE_DEPTH4}u, M - 1u)`, 'at', `norm[i / ${TILE_DEPTH4}u].x`, `norm[i / ${TILE_DEPTH4}u].y`);
   // Panels beside the last one and k beyond the last one are read again: the former are not stored, the latter times zero.
-  const wRow = wholeSteps ? `4u * k4 + i / ${TILE_PANELS}u` : `min(4u * k4 + i / ${TILE_PANELS}u, ${k - 1}u)`;
+  const wRow = wholeSteps ? `4u * k4 + i / ${TILE_PANELS}u` : `min(4u * k4 + i / ${TILE_PANELS}u, 4u * K4 - 1u)`;
   return /* wgsl */ `
-var<workgroup> xTile: array<vec4f, ${rows * DEPTH4}>;
+var<workgroup> xTile: array<vec4f, ${rows * TILE_DEPTH4}>;
 // Per k: the low halves of all panels, then the high ones, so that neighbours read neighbours.
-var<workgroup> wTile: array<vec4f, ${4 * DEPTH4 * 2 * TILE_PANELS}>;
+var<workgroup> wTile: array<vec4f, ${4 * TILE_DEPTH4 * 2 * TILE_PANELS}>;
 ${layerNorm ? `var<workgroup> norm: array<vec2f, ${rows}>;` : ''}
 
 @compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {
-  let top = (group.x / ${across}u) * ${rows}u;
-  let left = (group.x % ${across}u) * ${TILE_PANELS}u;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32) {${sizesCode(shape)}
+  let ACROSS = (PANELS + ${TILE_PANELS - 1}u) / ${TILE_PANELS}u;
+  let top = (group.x / ACROSS) * ${rows}u;
+  let left = (group.x % ACROSS) * ${TILE_PANELS}u;
   let inPanel = invocation % ${TILE_PANELS}u;
   let inRow = (invocation / ${TILE_PANELS}u) * ${TILE_ROWS}u;
 ${
@@ -41,24 +38,24 @@ ${momentsCode(shape, 1)}
     : ''
 }
 ${sumsCode(TILE_ROWS)}
-  for (var k4 = 0u; k4 < K4; k4 += ${DEPTH4}u) {
+  for (var k4 = 0u; k4 < K4; k4 += ${TILE_DEPTH4}u) {
     // The step before has been read, and the norm written.
     workgroupBarrier();
-    for (var i = invocation; i < ${rows * DEPTH4}u; i += ${size}u) {
-      let at = k4 + i % ${DEPTH4}u;
+    for (var i = invocation; i < ${rows * TILE_DEPTH4}u; i += ${size}u) {
+      let at = k4 + i % ${TILE_DEPTH4}u;
       ${wholeSteps ? '' : 'if (at >= K4) { xTile[i] = vec4f(0.0); continue; }'}
       ${gainCode(shape, 'at')}
       xTile[i] = ${xValue};
     }
-    for (var i = invocation; i < ${4 * DEPTH4 * TILE_PANELS}u; i += ${size}u) {
+    for (var i = invocation; i < ${4 * TILE_DEPTH4 * TILE_PANELS}u; i += ${size}u) {
       ${loadPanel(shape, wRow, `min(left + i % ${TILE_PANELS}u, PANELS - 1u)`)}
       let to = (i / ${TILE_PANELS}u) * ${2 * TILE_PANELS}u + i % ${TILE_PANELS}u;
       wTile[to] = lo;
       wTile[to + ${TILE_PANELS}u] = hi;
     }
     workgroupBarrier();
-    for (var d = 0u; d < ${DEPTH4}u; d++) {
-${unroll(TILE_ROWS, (r) => `      let a${r} = xTile[(inRow + ${r}u) * ${DEPTH4}u + d];`)}
+    for (var d = 0u; d < ${TILE_DEPTH4}u; d++) {
+${unroll(TILE_ROWS, (r) => `      let a${r} = xTile[(inRow + ${r}u) * ${TILE_DEPTH4}u + d];`)}
       let base = d * ${4 * 2 * TILE_PANELS}u + inPanel;
 ${['x', 'y', 'z', 'w']
   .map(

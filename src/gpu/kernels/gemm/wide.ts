@@ -4,20 +4,20 @@
  */
 import { unroll } from '../../kernel';
 import { storeCode, sumsCode } from './epilogue';
-import { gainCode, matricesCode, momentsCode, xCode } from './prologue';
-import { type GemmShape, gemmWorkgroupSize, panelsOf, TILINGS } from './shape';
+import { gainCode, matricesCode, momentsCode, sizesCode, xCode } from './prologue';
+import { type GemmShape, gemmWorkgroupSize, TILINGS } from './shape';
 
 export function wideMain(shape: GemmShape): string {
   const { rows, panels: width } = TILINGS[shape.tiling];
-  const groups = Math.ceil(panelsOf(shape.n) / width);
   const perPanel = (code: (p: number) => string): string => unroll(width, code);
   const halves = (name: 'lo' | 'hi'): string =>
     Array.from({ length: width * rows }, (_, i) => `${name}${i % rows}_${Math.floor(i / rows)}`).join(', ');
   return /* wgsl */ `
 @compute @workgroup_size(${gemmWorkgroupSize(shape)})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let group = (id.x % ${groups}u) * ${width}u;
-  let top = (id.x / ${groups}u) * ${rows}u;
+fn main(@builtin(global_invocation_id) id: vec3u) {${sizesCode(shape)}
+  let GROUPS = (PANELS + ${width - 1}u) / ${width}u;
+  let group = (id.x % GROUPS) * ${width}u;
+  let top = (id.x / GROUPS) * ${rows}u;
   if (top >= M) { return; }
 ${unroll(rows, (r) => `  let row${r} = min(top + ${r}u, M - 1u);`)}
 ${momentsCode(shape, rows)}
