@@ -76,8 +76,8 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
   // While the weights come, so that nothing compiles while frames run. Where the weights turn out to have another form, what they need
   // compiles then.
   const expected = familyOf(1, () => manifest.quantization?.weights ?? 'f16');
-  const ends = [inputKernel(manifest.input, family.patch), answersKernel(manifest.classes)];
-  for (const kernel of [...kernelsOf(expected, manifest.routes), ...ends]) pipelines.get(kernel).catch(() => {});
+  const outer = [inputKernel(manifest.input, family.patch), answersKernel(manifest.classes)];
+  for (const kernel of [...kernelsOf(expected, manifest.routes), ...outer]) pipelines.get(kernel).catch(() => {});
   const pieces = createPieces(device, queue, planner.activations, counters);
   const plans = new Map<string, Plan>();
   let disposed = false;

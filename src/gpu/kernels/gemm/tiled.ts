@@ -12,7 +12,13 @@ export function tiledMain(shape: GemmShape): string {
   const size = gemmWorkgroupSize(shape);
   const { layerNorm } = shape;
   const wholeSteps = hasWholeSteps(shape);
-  const xValue = xCode(shape, `min(top + i / ${TILE_DEPTH4}u, M - 1u)`, 'at', `norm[i / ${TILE_DEPTH4}u].x`, `norm[i / ${TILE_DEPTH4}u].y`);
+  const xValue = xCode(
+    shape,
+    `min(top + i / ${TILE_DEPTH4}u, M - 1u)`,
+    'at',
+    `norm[i / ${TILE_DEPTH4}u].x`,
+    `norm[i / ${TILE_DEPTH4}u].y`,
+  );
   // Panels beside the last one and k beyond the last one are read again: the former are not stored, the latter times zero.
   const wRow = wholeSteps ? `4u * k4 + i / ${TILE_PANELS}u` : `min(4u * k4 + i / ${TILE_PANELS}u, 4u * K4 - 1u)`;
   return /* wgsl */ `
