@@ -54,6 +54,9 @@ export interface Steering {
 
 const now = (): number => performance.now();
 
+const missingFrom = (rungs: readonly Rung[], of: readonly Rung[]): readonly Rung[] =>
+  of.filter(({ id }) => !rungs.some((rung) => rung.id === id));
+
 export function createSteering({ budget: initial, signals, onDecision, onDrift, ...first }: SteeringOptions): Steering {
   const runnable = (ready: readonly string[]): RouteInfo[] => first.routes.filter(({ id }) => ready.includes(id));
   let routes = runnable(first.ready);
@@ -138,9 +141,12 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
       else if (value.kind !== 'auto') assertRung(value.route);
       const before = rungsFor(mode);
       const rungs = rungsFor(value);
-      if (rungs !== before) dispatch({ type: 'ladder', now: now(), rungs });
+      const [gone, added] = [missingFrom(rungs, before), missingFrom(before, rungs)];
+      // A route off the ladder goes after the controller has left it, and comes before it is wanted: no third one in between.
+      if (added.length > 0) dispatch({ type: 'ladder', now: now(), rungs: sortRungs([...before, ...added]) });
       mode = value;
       dispatch({ type: 'mode', now: now(), mode });
+      if (gone.length > 0) dispatch({ type: 'ladder', now: now(), rungs });
     },
     get profile() {
       return profile;
