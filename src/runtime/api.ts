@@ -59,6 +59,10 @@ export interface Snapshot {
   readonly p95Ms: number;
   /** Answered frames in the last second. */
   readonly fps: number;
+  /**
+   * Pictures so far that came while the network was busy or resting. Of a source that is a function, as elements and hooks have, every
+   * animation frame counts as one.
+   */
   readonly dropped: number;
   readonly targetMs: number;
   readonly slowdown: number;
