@@ -103,8 +103,9 @@ describe('special kernels', () => {
 
 describe('special kernels of what is loaded later', () => {
   it('fail in a way that says that another load is worth it', async () => {
-    // The larger anchor alone: 32 wide.
-    miscompile((wgsl, label) => (label.startsWith('gemm 17x48x144 tiled32 ') ? wgsl.replace('lo0 += biasLo', 'lo0 += 3.0 + biasLo') : wgsl)); // prettier-ignore
+    // Wrong for the larger anchor alone, whose rows are 12 vectors long.
+    const wrong = 'lo0 += select(0.0, 3.0, K4 == 12u) + biasLo';
+    miscompile((wgsl, label) => (label.startsWith('gemm 17 tiled32 ') ? wgsl.replace('lo0 += biasLo', wrong) : wgsl));
     const info = await load();
     expect(info.reason).toBe('WebGPU on acme one.');
     const anchor = info.tiers.at(-1)!.anchor;
