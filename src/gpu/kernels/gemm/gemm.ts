@@ -12,7 +12,8 @@
  * al. 1979: no cancellation, unlike E[x²] − E[x]²) and normalises while it reads x.
  *
  * Buffers: x f32 [M, K]; W packed K-major, columns padded to 8: W[k, 8c … 8c+7] is sixteen bytes of f16 or eight of int8, a row of a
- * panel; scale f32 and bias f16, padded to 8 (W and bias are bound at these lengths, off which K and N are read); gamma, beta f16 [K]; stats vec2f (mean, M2) [M, ⌈N / 8⌉].
+ * panel; scale f32 and bias f16, padded to 8 (W and bias are bound at these lengths, off which K and N are read); gamma, beta f16 [K];
+ * stats vec2f (mean, M2) [M, ⌈N / 8⌉].
  */
 import type { Kernel } from '../../kernel';
 import { directMain } from './direct';
