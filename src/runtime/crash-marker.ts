@@ -3,7 +3,8 @@
  * so what is about to be loaded is written down before, and struck out after. What still stands there at the next start did not
  * end well.
  *
- * In localStorage, because only that can be written while a page is being closed: leaving in the middle of a load is no crash.
+ * In localStorage, because only that can be written while a page is being closed: leaving in the middle of a load is no crash. A load
+ * under way in another window is none either: that window holds a lock (Web Locks), which the browser takes from a page that dies.
  */
 
 const PREFIX = 'running-stitch:loading:';
@@ -28,12 +29,17 @@ export interface CrashMarker {
 /** Loads of this page that are under way, by key: their mark is no crash. `found` is what stood there before them. */
 const underWay = new Map<string, { readonly found: Mark | undefined; loads: number }>();
 
+/** Tells this page's locks from those of other windows. */
+const PAGE = `#${Math.random().toString(36).slice(2)}`;
+
 /** The marks of one bundle. Where there is no localStorage, nothing is remembered. */
-export function openCrashMarker(manifestUrl: string): CrashMarker {
+export async function openCrashMarker(manifestUrl: string): Promise<CrashMarker> {
   const key = PREFIX + manifestUrl;
+  const elsewhere = await loadsElsewhere(key);
   const others = underWay.get(key);
-  const found = others === undefined ? read(key) : others.found;
+  const found = others === undefined ? (elsewhere ? undefined : read(key)) : others.found;
   let anchor: string | undefined;
+  let unlock = (): void => {};
   const strike = (): void => {
     // What an earlier visit left stays: it is what keeps this one from the same end.
     if (found === undefined || anchor === found.anchor) attempt(() => localStorage.removeItem(key));
@@ -52,6 +58,7 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
         const own = underWay.get(key) ?? { found, loads: 0 };
         own.loads += 1;
         underWay.set(key, own);
+        unlock = lock(key + PAGE);
       }
       anchor = next;
       if (document.visibilityState !== 'hidden') mark();
@@ -62,6 +69,7 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
       removeEventListener('pagehide', strike);
       document.removeEventListener('visibilitychange', onVisibility);
       if (anchor === undefined) return;
+      unlock();
       const own = underWay.get(key);
       if (own === undefined || --own.loads === 0) {
         underWay.delete(key);
@@ -70,6 +78,25 @@ export function openCrashMarker(manifestUrl: string): CrashMarker {
       anchor = undefined;
     },
   };
+}
+
+/** Whether another window is in the middle of a load. Where nothing can be asked, none is. */
+async function loadsElsewhere(key: string): Promise<boolean> {
+  try {
+    const { held = [] } = await navigator.locks.query();
+    return held.some(({ name }) => name?.startsWith(`${key}#`) === true && name !== key + PAGE);
+  } catch {
+    return false;
+  }
+}
+
+/** Held until the returned function is called, or the page is gone. */
+function lock(name: string): () => void {
+  let unlock = (): void => {};
+  const held = new Promise<void>((resolve) => (unlock = resolve));
+  // Shared: several loads of a page hold it at a time.
+  attempt(() => void navigator.locks.request(name, { mode: 'shared' }, () => held).catch(() => {}));
+  return unlock;
 }
 
 /** Forgets the marks of all bundles. */

@@ -33,7 +33,7 @@ export async function startEngine<T>(
 ): Promise<Started<T>> {
   const { signal, waitFor = 'first' } = options;
   const manifestUrl = absolute(options.bundle);
-  const marker = openCrashMarker(manifestUrl);
+  const marker = await openCrashMarker(manifestUrl);
   const { maxAnchor } = options;
   const request: LoadRequest = {
     manifestUrl,

@@ -205,6 +205,32 @@ describe('the crash marker', () => {
     await second.dispose();
   });
 
+  it('is no accusation against a load that is under way in another window, until that window dies', async () => {
+    const frame = document.body.appendChild(document.createElement('iframe'));
+    const { contentWindow: other } = frame as { contentWindow: Window & typeof globalThis };
+    const loads = new Promise((resolve) => Object.assign(other, { resolve }));
+    const script = other.document.createElement('script');
+    script.type = 'module';
+    const marker = new URL('../../../src/runtime/crash-marker.ts', import.meta.url).href;
+    script.textContent = `import { openCrashMarker } from '${marker}';
+      const marker = await openCrashMarker('${BUNDLE}');
+      marker.begin('b');
+      resolve();`;
+    other.document.body.append(script);
+    await loads;
+    const mark = localStorage.getItem(MARK);
+    expect(mark).toContain('"b"');
+    await expect.poll(async () => (await navigator.locks.query()).held?.length).toBe(1);
+    const made = await load({ waitFor: 'all' });
+    expect(made.tiers.map(({ planned }) => planned)).toEqual([true, true]);
+    await made.dispose();
+    frame.remove();
+    await expect.poll(async () => (await navigator.locks.query()).held).toEqual([]);
+    // A window that dies has no time to strike it out.
+    localStorage.setItem(MARK, mark ?? '');
+    expect((await load()).tiers[1]).toMatchObject({ planned: false, limit: 'crash' });
+  });
+
   it('keeps a load that ended the page from being repeated, until somebody insists', async () => {
     localStorage.setItem(MARK, JSON.stringify({ anchor: 'b', at: Date.now() - 1000 }));
     const made = await load({ waitFor: 'all' });
