@@ -138,7 +138,9 @@ function onBudget(before: ControlState, budget: Budget): Step {
   };
   const best = bestFit(moved, true);
   const to = dragged(moved, best);
-  const state = { ...moved, waiting: best > to };
+  // A smaller budget asks for nothing better than what was there, or was waited for.
+  const asked = !down || best <= currentIndex(before) || before.waiting;
+  const state = { ...moved, waiting: best > to && asked };
   const step = follow(state, to);
   const share = shareFor(step.state, 1);
   if (share === before.share) return step;
@@ -164,10 +166,14 @@ function onSignals(before: ControlState, given: Signals): Step {
     ...(noticed ? { estimate: doubt(before.estimate), ignore: TUNING.ignoreFrames, lastSampleAt: null } : {}),
   };
   const reason = changeOf(before.target, target);
-  // Relief from pressure is no proof of room: the climb has to earn it. More battery is permission, so it is used at once.
-  const step = jumpTo(state, bestFit(state, target.targetMs > before.target.targetMs), reason ?? 'over-budget');
+  // Relief from pressure is no proof of room: the climb has to earn it. More battery is permission, so it is used at once, but not
+  // again and again: a plug may be loose.
+  const relief = target.targetMs > before.target.targetMs;
+  const permitted = relief && (before.relievedAt === null || state.now - before.relievedAt >= TUNING.reliefMs);
+  const asking = permitted ? { ...state, relievedAt: state.now } : state;
+  const step = jumpTo(asking, bestFit(asking, permitted), reason ?? 'over-budget');
   if (step.decision || !reason) return step;
-  return { state, decision: decisionOf(state, state.current, reason) };
+  return { state: asking, decision: decisionOf(asking, asking.current, reason) };
 }
 
 /** Which sensor moved the target; nothing when it did not move. */

@@ -47,6 +47,8 @@ export interface ControlState {
   /** The last switch that a budget caused, and whether a better route waits until the slider has been still for a while. */
   readonly followed: { readonly at: number; readonly down: boolean } | null;
   readonly waiting: boolean;
+  /** When a sensor last gave some of the target back and was followed at once. */
+  readonly relievedAt: number | null;
   /** The last move of the budget, and whether it went on with one in the same direction just before. */
   readonly moved: { readonly at: number; readonly down: boolean; readonly dragging: boolean } | null;
   /** Times of recent reversals. */
@@ -109,6 +111,7 @@ export function start(options: StartOptions): { state: ControlState; decision: D
     lastSwitch: null,
     followed: null,
     waiting: false,
+    relievedAt: null,
     moved: null,
     reversals: [],
     retry: {},
@@ -149,6 +152,7 @@ export function copyOf(state: ControlState): Draft {
     lastSwitch: state.lastSwitch,
     followed: state.followed,
     waiting: state.waiting,
+    relievedAt: state.relievedAt,
     moved: state.moved,
     reversals: state.reversals,
     retry: state.retry,

@@ -1,5 +1,5 @@
 /** Changes with every change of a constant or of the policy: a recorded trace replays only under the version it was made with. */
-export const TUNING_VERSION = 6;
+export const TUNING_VERSION = 7;
 
 /** Every constant of the controller, once. */
 export const TUNING = {
@@ -31,6 +31,8 @@ export const TUNING = {
   followMostMs: 3000,
   /** A climb that a move of the budget asked for and that could not be had for so long has to be earned like any other, ms. */
   followForgetMs: 60_000,
+  /** A sensor that gives the target back is followed at once no more often than this, ms. */
+  reliefMs: 2000,
   /** A drop of a drag gives up this much accuracy (share) in advance… */
   dragStep: 0.03,
   /** …which is a drag when another drop was within this time, ms… */

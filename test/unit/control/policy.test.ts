@@ -381,6 +381,54 @@ describe('for any events', () => {
     }
   });
 
+  const plugs = (on: boolean) => signals({ battery: { known: true, level: 0.15, charging: on } });
+  test.each([
+    ['a loose plug', (i: number) => ({ type: 'signals', signals: plugs(i % 2 === 0) }) as const],
+    ['a flapping save-data', (i: number) => ({ type: 'signals', signals: signals({ saveData: i % 2 === 0 }) }) as const],
+    ['a slider that trembles', (i: number) => ({ type: 'budget', budget: budget(i % 2 === 0 ? 33 : 12) }) as const],
+  ])('switches are bounded against %s', (_, event) => {
+    let { state } = run(begin(), 200);
+    let switches = 0;
+    const take = (happened: ControlEvent): void => {
+      const step = decide(state, happened);
+      state = step.state;
+      if (step.decision && step.decision.from !== step.decision.to) switches++;
+    };
+    for (let i = 0; i < 600; i++) {
+      take({ now: state.now + 67, ...event(i) });
+      take({ type: 'sample', now: state.now + 33, route: state.current, latencyMs: costOf(state.current) });
+    }
+    expect(switches).toBeLessThanOrEqual(150);
+  });
+
+  test('relief from a sensor that comes too soon after another has to be earned', () => {
+    let { state } = run(begin(), 200);
+    const best = state.current;
+    for (const on of [false, true, false, true])
+      state = decide(state, { type: 'signals', now: state.now + 5, signals: plugs(on) }).state;
+    expect(rungIndex(state.current)).toBeLessThan(rungIndex(best));
+    expect(run(state, 150).state.current).toBe(best);
+  });
+
+  test('a smaller budget is no reason to climb, now or with the next frame', () => {
+    let { state } = run(begin(), 200);
+    const top = rungIndex(state.current);
+    // The dear rungs fail again and again, then the device recovers: they are still to be waited for.
+    for (let i = 0; i < 900; i++) {
+      const slow = rungIndex(state.current) > top - 5 ? 3 : 1;
+      state = decide(state, {
+        type: 'sample',
+        now: state.now + 33,
+        route: state.current,
+        latencyMs: costOf(state.current) * slow,
+      }).state;
+    }
+    const here = rungIndex(state.current);
+    state = decide(state, { type: 'budget', now: state.now + 1, budget: budget(32.9) }).state;
+    const step = decide(state, { type: 'sample', now: state.now + 33, route: state.current, latencyMs: costOf(state.current) });
+    expect(rungIndex(step.state.current)).toBeLessThanOrEqual(here);
+  });
+
   test('impossible and late samples leave no trace', () => {
     const { state } = run(begin(), 100);
     for (const latencyMs of [NaN, 0, -4, Infinity, -Infinity]) {
