@@ -20,6 +20,7 @@ import { createPlanner, kernelsOf, type Plan } from './plan';
 import { createQueue, guarded } from './queue';
 import { startTfBackend } from './tf';
 import { attentionFor, tilingFor, tune } from './tune';
+import { Waiting } from './waiting';
 import { createWeightStore, type WeightStore } from './weights';
 
 export interface GpuExecutor extends Executor {
@@ -108,8 +109,7 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     entrance = entered.catch(() => {});
     return entered;
   };
-  /** When the newest answer was read back. */
-  let answeredAt = 0;
+  const waiting = new Waiting();
 
   const planOf = (route: string): Plan => {
     const plan = plans.get(route);
@@ -158,10 +158,9 @@ async function build(manifest: Manifest, handle: GpuHandle, kept: Kept): Promise
     } finally {
       readbacks.push(readback);
     }
-    const queuedMs = Math.max(0, answeredAt - submittedAt);
-    answeredAt = performance.now();
-    const top = ends.parse(bytes, 0, route);
     const gpuMs = stamps ? gpuTime(bytes) : undefined;
+    const queuedMs = waiting.of({ submittedAt, answeredAt: performance.now(), gpuMs });
+    const top = ends.parse(bytes, 0, route);
     const totalMs = performance.now() - start;
     pieces.frame(totalMs - queuedMs);
     return {
