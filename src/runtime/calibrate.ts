@@ -31,6 +31,24 @@ const REFINED: Effort = { stitched: 3, heldOut: 0, rounds: 3, framesPerVisit: 1 
 const THOROUGH: Effort = { stitched: 6, heldOut: 5, rounds: 5, framesPerVisit: 2 };
 const MOST_MS = 10_000;
 
+/** How long visits take, so that none is begun that would not end in time. */
+class VisitTimes {
+  private readonly own = new Map<string, number>();
+  private leastPerMac = 0;
+
+  /** `frames`: all that ran, with the one that does not count. */
+  add({ id, macs }: RouteInfo, frames: number, ms: number): void {
+    this.own.set(id, ms / frames);
+    const perMac = ms / (frames * macs);
+    if (this.leastPerMac === 0 || perMac < this.leastPerMac) this.leastPerMac = perMac;
+  }
+
+  /** As the route's last visit; else by its multiply-accumulates, which is too little rather than too much. 0: nothing is known. */
+  expected({ id, macs }: RouteInfo, frames: number): number {
+    return frames * (this.own.get(id) ?? this.leastPerMac * macs);
+  }
+}
+
 /** What a profile holds for: another executor, adapter, version or bundle has one of its own. */
 export function profileKey({ executor, adapter, bundle }: EngineInfo): string {
   const device = adapter ? `${adapter.vendor} ${adapter.architecture} ${adapter.description}`.trim() : '';
@@ -44,8 +62,13 @@ export async function quickProfile(link: Calibrating, info: EngineInfo): Promise
   // With priors the ratios are known, and one route gives the scale: the cheapest, so that the start does not wait.
   const cheapest = [...fit].sort((a, b) => a.macs - b.macs).slice(0, 1);
   const visits: Visit[] = [];
-  for (const { id } of priors ? cheapest : fit) {
-    visits.push(...(await link.calibrate([id], QUICK.framesPerVisit)));
+  const times = new VisitTimes();
+  const began = performance.now();
+  for (const route of priors ? cheapest : fit) {
+    const start = performance.now();
+    if (start - began + times.expected(route, QUICK.framesPerVisit + 1) > MOST_MS) continue;
+    visits.push(...(await link.calibrate([route.id], QUICK.framesPerVisit)));
+    times.add(route, QUICK.framesPerVisit + 1, performance.now() - start);
   }
   return profileFrom(info, visits, priors ? 'priors' : 'measured');
 }
@@ -90,28 +113,25 @@ export async function thoroughProfile(
   // One frame a visit at first, so that a slow device gets round once.
   const framesIn = (round: number): number => (round === 0 ? 1 : framesPerVisit);
   const total = routes.length * (rounds * (framesPerVisit + 1) + framesIn(0) - framesPerVisit);
+  const times = new VisitTimes();
   const began = performance.now();
   let done = 0;
-  let visitMs = 0;
   for (let round = 0; round < rounds; round++) {
     for (const route of routes) {
       if (signal?.aborted) throw new StitchError('aborted', 'Calibration was cancelled; the profile is as it was.');
       const start = performance.now();
-      // The next visit must end in time, too.
-      if (done > 0 && start - began + visitMs > maxMs) return finish();
-      told(onProgress, { done, total, route: route.id });
+      const frames = framesIn(round) + 1;
+      done += frames;
+      // Every visit must end in time; a cheaper one may still.
+      if (visits.length > 0 && start - began + times.expected(route, frames) > maxMs) continue;
+      told(onProgress, { done: done - frames, total, route: route.id });
       const [timing] = await link.calibrate([route.id], framesIn(round));
       if (timing) visits.push(timing);
-      done += framesIn(round) + 1;
-      visitMs = Math.max(visitMs, performance.now() - start);
+      times.add(route, frames, performance.now() - start);
     }
   }
-  return finish();
-
-  function finish(): DeviceProfile {
-    told(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
-    return profileFrom(info, visits, 'measured', new Set(plan.heldOut.map(({ id }) => id)));
-  }
+  told(onProgress, { done: total, total, route: routes.at(-1)?.id ?? '' });
+  return profileFrom(info, visits, 'measured', new Set(plan.heldOut.map(({ id }) => id)));
 }
 
 function profileFrom(

@@ -171,10 +171,12 @@ function assemble(
       // Another executor has other costs.
       if (healing.executor !== healing.from) void measuring.refine();
     },
-    onReloaded: () => void measuring.idle().then(complete),
+    onReloaded: () => void complete(),
     onError,
   };
-  const complete = (): void => {
+  const complete = async (): Promise<void> => {
+    // What is being measured may have begun before all was there.
+    await measuring.idle();
     if (!disposed && steering.profile.source !== 'priors' && !isComplete(steering.profile, host))
       void measuring.refine('measured');
   };
@@ -195,7 +197,7 @@ function assemble(
     loaded: loading.loaded,
     async loadMore(anchor) {
       await loading.more(anchor);
-      complete();
+      void complete();
     },
     get ladder() {
       return steering.ladder;

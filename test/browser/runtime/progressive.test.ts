@@ -207,16 +207,16 @@ describe('the crash marker', () => {
 
   it('is no accusation against a load that is under way in another window, until that window dies', async () => {
     const frame = document.body.appendChild(document.createElement('iframe'));
-    const { contentWindow: other } = frame as { contentWindow: Window & typeof globalThis };
-    const loads = new Promise((resolve) => Object.assign(other, { resolve }));
-    const script = other.document.createElement('script');
+    const inside = frame.contentDocument!;
+    const loads = new Promise((resolve) => Object.assign(frame.contentWindow!, { resolve }));
+    const script = inside.createElement('script');
     script.type = 'module';
     const marker = new URL('../../../src/runtime/crash-marker.ts', import.meta.url).href;
     script.textContent = `import { openCrashMarker } from '${marker}';
       const marker = await openCrashMarker('${BUNDLE}');
       marker.begin('b');
       resolve();`;
-    other.document.body.append(script);
+    inside.body.append(script);
     await loads;
     const mark = localStorage.getItem(MARK);
     expect(mark).toContain('"b"');

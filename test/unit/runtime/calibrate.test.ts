@@ -1,5 +1,5 @@
 /** What a profile makes of a device that is now and then slower. The device is a model with a clock of its own. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { DeviceProfile } from '../../../src/control/types';
 import type { RouteInfo } from '../../../src/core/types';
 import type { EngineApi, EngineInfo } from '../../../src/engine/api';
@@ -112,5 +112,42 @@ describe('the other two ways', () => {
     expect(ratioError(profile)).toBeLessThan(0.05);
     expect(profile.medianError).toBeGreaterThanOrEqual(0);
     expect(profile.medianError).toBeLessThan(0.05);
+  });
+});
+
+describe('on a slow device', () => {
+  /** Visits take their time by the clock; 0.6 s a frame of the smaller anchor, so that one visit of each route takes longer than is allowed. */
+  async function timed(make: (link: Pick<EngineApi, 'calibrate'>) => Promise<DeviceProfile>) {
+    vi.useFakeTimers();
+    const visited: string[] = [];
+    const calibrate: EngineApi['calibrate'] = ([id = ''], frames) => {
+      visited.push(id);
+      vi.advanceTimersByTime((TRUE_MS.get(id) ?? NaN) * 43 * (frames + 1));
+      return Promise.resolve([{ route: id, samplesMs: new Array<number>(frames).fill((TRUE_MS.get(id) ?? NaN) * 43) }]);
+    };
+    const start = performance.now();
+    try {
+      const profile = await make({ calibrate });
+      return { profile, visited, ms: performance.now() - start };
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  test('a thorough profile ends in time, whatever the order, and has what fits', async () => {
+    const short = await timed((link) => thoroughProfile(link, INFO, { maxMs: 3000 }));
+    expect(short.ms).toBeLessThanOrEqual(3000);
+    expect(short.visited).toEqual(['s', 's.10+l.11']);
+    const full = await timed((link) => thoroughProfile(link, INFO));
+    expect(full.ms).toBeLessThanOrEqual(10_000);
+    expect(full.visited).toContain('l');
+    expect(ratioError(full.profile)).toBeLessThan(0.02);
+  });
+
+  test('the first profile ends in time, too', async () => {
+    const { ms, visited, profile } = await timed((link) => quickProfile(link, INFO));
+    expect(ms).toBeLessThanOrEqual(10_000);
+    expect(visited.slice(0, 2)).toEqual(['s', 'l']);
+    expect(predicted(profile, 's')).toBeLessThan(predicted(profile, 'l'));
   });
 });
