@@ -48,7 +48,8 @@ export function replay(lines: Iterable<string>): Replay {
     const entry = parse(line, number);
     if (!controller) {
       header = asHeader(entry, number);
-      controller = header.state ? resumeController(header.state) : createController(header.start);
+      const { state, start } = header;
+      controller = taken(number, () => (state ? resumeController(state) : createController(start)));
       decisions.push(controller.first);
     } else if (entry.type === 'decision') {
       recorded.push(entry.decision);
@@ -56,12 +57,22 @@ export function replay(lines: Iterable<string>): Replay {
       throw broken(number, 'a second header');
     } else {
       events.push(entry);
-      const decision = controller.dispatch(entry);
+      const pilot = controller;
+      const decision = taken(number, () => pilot.dispatch(entry));
       if (decision) decisions.push(decision);
     }
   }
   if (!header) throw broken(number + 1, 'no header');
   return { header, events, decisions, recorded, differsAt: firstDifference(decisions, recorded) };
+}
+
+/** What the controller makes of a line that is JSON of a known type, but may lack or hold anything. */
+function taken<T>(number: number, take: () => T): T {
+  try {
+    return take();
+  } catch (error) {
+    throw broken(number, `no event that can be taken: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 const KINDS: ReadonlySet<string> = new Set([

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { chromium } from 'playwright';
 import { BASE_ARGS, CHROMIUM_ARGS } from '../../scripts/chromium.mjs';
+import type { Manifest } from '../../src/bundle/manifest';
 import { validateManifest } from '../../src/bundle/validate';
 import { browserPath, ToolError } from '../../src/tools/lib/browser';
 import { startHost } from '../../src/tools/lib/host';
@@ -77,9 +78,8 @@ const options = new Command('bench')
   .opts<Options>();
 
 /** Runs everything in one browser. Errors: ToolError, where there is none; what the runtime throws. */
-async function measure(manifestPath: string): Promise<BenchAnswer> {
+async function measure(manifestPath: string, manifest: Manifest): Promise<BenchAnswer> {
   const executablePath = browserPath();
-  const manifest = validateManifest(JSON.parse(readFileSync(manifestPath, 'utf8')), manifestPath);
   const [width = 0, height = 0] = options.size.split('x').map(Number);
   const host = await startHost(manifestPath, [], fileURLToPath(new URL('page', import.meta.url)));
   const browser = await chromium.launch({
@@ -137,8 +137,9 @@ async function main(): Promise<void> {
     manifest = join(folder, 'bundle/manifest.json');
     title = `DeiT ${deit.join(', ')}, seeded random ${weights} weights`;
   }
-  const answer = await measure(manifest);
-  const text = report(answer, title, options);
+  const described = validateManifest(JSON.parse(readFileSync(manifest, 'utf8')), manifest);
+  const answer = await measure(manifest, described);
+  const text = report(answer, title, { ...options, manifest: described });
   console.log(options.json ? JSON.stringify(answer) : text);
   if (!options.write) return;
   const part = deit === undefined ? 'bench bundle' : 'bench deit';

@@ -1,6 +1,8 @@
 /** What `npm run bench` prints: a row a route, and below it what concerns all of them. */
 import { typicalTimings } from '../../src/control/typical';
+import type { Manifest } from '../../src/bundle/manifest';
 import type { EngineStats, RouteInfo, RoutePath, Timing } from '../../src/index';
+import { gpuBytesText } from './lib/gpu-bytes';
 import { linearFit, markdownTable, median, quantile } from './lib/figures';
 import { machineClass } from './lib/machine';
 import type { Memory } from './lib/memory';
@@ -17,6 +19,7 @@ export interface BenchAnswer extends LoadTimes, Rounds {
 }
 
 export interface BenchSettings {
+  readonly manifest: Manifest;
   readonly size: string;
   readonly rounds: number;
   readonly frames: number;
@@ -30,7 +33,12 @@ const blocksOf = (path: RoutePath): number =>
 const totals = (timings: readonly Timing[]): number[] => timings.map(({ totalMs }) => totalMs);
 const gpuTimes = (timings: readonly Timing[]): number[] => timings.flatMap(({ gpuMs }) => gpuMs ?? []);
 
-function routeRow({ route, switched, steady }: RouteSamples, after: EngineStats): Record<string, string | number> {
+/** `encodes`: on a GPU; elsewhere JavaScript computes, and encodes nothing. */
+function routeRow(
+  { route, switched, steady }: RouteSamples,
+  after: EngineStats,
+  encodes: boolean,
+): Record<string, string | number> {
   const total = totals(steady);
   const gpu = gpuTimes(steady);
   const counted = after.dispatches.find((d) => d.route === route.id);
@@ -41,7 +49,7 @@ function routeRow({ route, switched, steady }: RouteSamples, after: EngineStats)
     'median ms': median(total).toFixed(1),
     'p95 ms': quantile(total, 0.95).toFixed(1),
     'spread (iqr) ms': (quantile(total, 0.75) - quantile(total, 0.25)).toFixed(1),
-    'encode ms': median(steady.map((t) => t.encodeMs)).toFixed(2),
+    'encode ms': encodes ? median(steady.map((t) => t.encodeMs)).toFixed(2) : '–',
     'gpu ms': gpu.length > 0 ? median(gpu).toFixed(1) : '–',
     'first / median': (median(totals(switched)) / median(total)).toFixed(2),
     dispatches: counted ? `${counted.network} + ${counted.stitches} + ${counted.inputOutput}` : '–',
@@ -96,7 +104,7 @@ function memoryLines(memory: BenchAnswer['memory']): string[] {
   return rows.length === 0 ? [] : [`resident memory, renderer + GPU process: ${rows.join('; ')}`];
 }
 
-export function report(answer: BenchAnswer, title: string, { size, rounds, frames }: BenchSettings): string {
+export function report(answer: BenchAnswer, title: string, { manifest, size, rounds, frames }: BenchSettings): string {
   const { device, before, after, samples } = answer;
   const ran = after.frames - before.frames;
   const { adapter } = device;
@@ -105,22 +113,26 @@ export function report(answer: BenchAnswer, title: string, { size, rounds, frame
   const ratio = median(samples.map((s) => median(totals(s.switched)) / median(totals(s.steady))));
   const all = samples.flatMap((s) => [...s.steady, ...s.switched]);
   const encode = all.map((t) => t.encodeMs);
+  const encodes = device.executor === 'webgpu';
   const lines = [
     `load ${answer.readyMs.toFixed(0)} ms, first answer ${answer.firstAnswerMs.toFixed(0)} ms, every route ${answer.allMs.toFixed(0)} ms (local server)`,
     stallText(answer.stalls),
-    `encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`,
+    ...(encodes
+      ? [`encode, all frames: median ${median(encode).toFixed(2)} ms, p95 ${quantile(encode, 0.95).toFixed(2)} ms`]
+      : []),
     ...explainedLines('latency', answer, totals),
     ...explainedLines('GPU time', answer, gpuTimes),
     `first frame after a switch / median of its route: median over routes ${ratio.toFixed(3)}`,
     `created over ${ran} frames: ${after.pipelines - before.pipelines} pipelines, ${after.buffers - before.buffers} buffers, ${after.bindGroups - before.bindGroups} bind groups; submits a frame ${((after.submits - before.submits) / ran).toFixed(2)}`,
     `pipelines ${after.pipelines}, bind groups ${after.bindGroups}, buffers ${after.buffers}; weights ${(after.weightBytes / 1e6).toFixed(2)} MB (tfjs ${after.tf.backend}: ${after.tf.numTensors} tensors, ${(after.tf.numBytes / 1e6).toFixed(2)} MB)`,
+    gpuBytesText(manifest),
     ...memoryLines(answer.memory),
   ];
   return [
     `${new Date().toISOString().slice(0, 10)}; ${machineClass()}; Chromium ${answer.browser}; executor ${device.executor}; adapter ${name}${software}.`,
     `${title}; ${samples.length} routes; ${rounds} rounds × ${frames} frames of ${size}, interleaved.`,
     '',
-    markdownTable(samples.map((s) => routeRow(s, after))),
+    markdownTable(samples.map((s) => routeRow(s, after, encodes))),
     '',
     ...(answer.throughput.length === 0 ? [] : [THROUGHPUT, '', markdownTable(answer.throughput.map(throughputRow)), '']),
     ...lines.map((line) => `- ${line}`),

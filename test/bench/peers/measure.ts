@@ -5,8 +5,11 @@ import { bestOf, isVoid, type Samples, worstDifference } from './judge';
 import type { Network } from './prepare';
 import type { Inference, Opened, PeersGlobals, PeerSpec } from './protocol';
 
-/** Inferences one after another, for what encoding costs in a stream: at most so many, and no new one after that time. */
-const STREAM = { count: 12, ms: 20_000 };
+/**
+ * Inferences one after another, for what encoding costs in a stream: at most so many, and no new one after that time. Enough for the
+ * browser to compile the JavaScript, which the few of the rounds are not.
+ */
+const STREAM = { count: 60, ms: 20_000 };
 
 /** Longer than the slowest network takes to compile on a software adapter. */
 const LIMIT_MS = 600_000;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createController } from '../../../src/control/controller';
 import { mulberry32 } from '../../../src/control/random';
+import { StitchError } from '../../../src/core/errors';
 import { headerOf, replay } from '../../../src/control/replay';
 import type { StartOptions } from '../../../src/control/state';
 import type { ControlEvent, Decision } from '../../../src/control/types';
@@ -58,14 +59,23 @@ describe('replay', () => {
     expect(again.recorded).toEqual([]);
   });
 
-  test.each([
+  test.each<[string[], RegExp]>([
     [['{"type":"sample"}'], /Line 1 .* no header/],
     [[JSON.stringify(headerOf(START)), '{'], /Line 2 .* no JSON/],
     [[JSON.stringify(headerOf(START)), '{"type":"wish"}'], /Line 2 .* unknown type 'wish'/],
     [[JSON.stringify(headerOf(START)), JSON.stringify(headerOf(START))], /Line 2 .* second header/],
     [[JSON.stringify({ ...headerOf(START), tuning: -1 })], /from tuning -1/],
+    [[JSON.stringify({ ...headerOf(START), start: undefined })], /Line 1 .* no event that can be taken/],
+    ...['budget', 'signals', 'mode', 'ladder'].map(
+      (type) =>
+        [[JSON.stringify(headerOf(START)), `{"type":"${type}","now":1}`], /Line 2 .* no event that can be taken/] as [
+          string[],
+          RegExp,
+        ],
+    ),
     [[], /no header/],
   ])('refuses %j', (lines, message) => {
     expect(() => replay(lines)).toThrow(message);
+    expect(() => replay(lines)).toThrow(StitchError);
   });
 });

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { AnchorSpec, Manifest } from '../../../src/bundle/manifest';
 import { f16ToF32, f32ToF16 } from '../../../src/bundle/safetensors';
-import { createVitFamily } from '../../../src/gpu/families/vit';
 import { layoutOf, packUnit } from '../../../src/gpu/layout';
 import { quantizeRows, scaleName } from '../../../src/model/int8';
 import type { StoredTensor } from '../../../src/model/stored';
 import { enumerateRoutes } from '../../../src/model/stitching';
-import { tensorsOf, unitsOfAnchor, type TensorSpec } from '../../../src/model/units';
+import type { TensorSpec } from '../../../src/model/units';
+import { gpuBytes } from '../../bench/lib/gpu-bytes';
 import { readFixture } from '../reference/node-fixture';
 import { normals } from '../stitching/random';
 
@@ -74,22 +74,6 @@ describe('packUnit', () => {
     expect(values[5 * 16 + 13]).toBe(0);
   });
 });
-
-/** Bytes of weights and of activations of a whole family. */
-function gpuBytes(manifest: Manifest, int8: boolean): { readonly weights: number; readonly activations: number } {
-  const { anchors, stitches } = manifest;
-  const units = [...anchors.flatMap((anchor) => unitsOfAnchor(anchor)), ...stitches.map(({ id }) => `stitches.${id}`)];
-  const weights = units.map((unit) => layoutOf(tensorsOf(manifest, unit), () => int8).bytes);
-  const { activations } = createVitFamily(manifest, {
-    formatOf: () => (int8 ? 'int8' : 'f16'),
-    tilingOf: () => 'direct4',
-    attentionOf: () => ({ queries: 1, parts: 1 }),
-    halves: 'unpacked',
-    images: 1,
-  });
-  const sum = (list: Iterable<number>) => [...list].reduce((total, bytes) => total + bytes, 0);
-  return { weights: sum(weights), activations: sum(activations.values()) };
-}
 
 describe('bytes on the GPU', () => {
   const anchors = [

@@ -1,5 +1,6 @@
 /** Running Stitch: its executors, loaded from a bundle as the engine loads them. */
 import { openBundle } from '../../../../src/bundle/open';
+import type { Kept } from '../../../../src/core/kept';
 import type { PixelFrame } from '../../../../src/core/types';
 import type { Executor } from '../../../../src/engine/executor';
 import { createGpuExecutor } from '../../../../src/gpu/executor';
@@ -11,11 +12,14 @@ interface Input {
   readonly frame: PixelFrame;
 }
 
+/** Where the device's fastest kernels are noted: they are measured, as at a visitor's first start, and forgotten with the worker. */
+const NOTED: Kept = { enabled: true, read: () => Promise.resolve(undefined), write: () => Promise.resolve() };
+
 serve<Input>(async ({ peer, folder }) => {
   const bundle = await openBundle(`${folder}bundle/manifest.json`, { cache: false });
   const { manifest } = bundle;
   const executor: Executor =
-    peer.backend === 'webgpu' ? await createGpuExecutor(manifest) : await createReferenceExecutor(manifest, 'wasm');
+    peer.backend === 'webgpu' ? await createGpuExecutor(manifest, NOTED) : await createReferenceExecutor(manifest, 'wasm');
   await bundle.loadAll((spec, tensors) => executor.addUnits(spec.units, tensors));
   await executor.prepare(manifest.routes);
   const route = manifest.routes[0]?.id ?? '';
