@@ -46,6 +46,18 @@ export function assertBudget(budget: Budget): void {
   }
 }
 
+/** `base` with what `part` says. Errors: argument-invalid. */
+export function withBudget(base: Budget, part: Partial<Budget>): Budget {
+  if (typeof part !== 'object' || part === null) {
+    const text = `The budget is ${String(part)}: it must be an object, for example { latencyMs: 33 }.`;
+    throw new StitchError('argument-invalid', text, { argument: 'budget', value: String(part) });
+  }
+  const { latencyMs = base.latencyMs, energy = base.energy } = part;
+  const budget = { latencyMs, energy };
+  assertBudget(budget);
+  return budget;
+}
+
 /** True where {@link assertBudget} would not throw. */
 export function isBudget(budget: Budget): boolean {
   return Number.isFinite(budget.latencyMs) && budget.latencyMs > 0 && ENERGY_MODES.includes(budget.energy);

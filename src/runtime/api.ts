@@ -47,7 +47,7 @@ export interface Classification {
   readonly seq: number;
   readonly route: string;
   readonly executor: ExecutorKind;
-  /** Best first. */
+  /** The best five, best first. */
   readonly top: readonly Prediction[];
   readonly timing: Timing;
 }
@@ -187,13 +187,13 @@ export interface Runtime {
   readonly anchors: readonly AnchorInfo[];
   /** Every route of the bundle. Changes with `routes`. */
   readonly routes: readonly RouteState[];
-  /** What is loaded anchor by anchor, and what is left out and why. */
+  /** The plan made at the start: what is loaded by itself, and what is left out and why. What is there now: `routes`. */
   readonly tiers: readonly LoadTier[];
   /** Resolves when everything planned is loaded. Errors: network, aborted, …; what is available stays so (`detail.partial`). */
   readonly loaded: Promise<void>;
   /**
    * Loads the anchors up to this one, planned or not, while frames are answered; default: what is planned and missing, after an
-   * error say. Errors: argument-invalid, and as `loaded`.
+   * error say, and nothing beyond. Errors: argument-invalid, and as `loaded`.
    */
   loadMore(anchor?: string): Promise<void>;
   /** The available routes worth using on this device, cheapest first, with expected ms. Changes with `profile` and `routes`. */
@@ -203,13 +203,14 @@ export interface Runtime {
   readonly check: CheckReport;
   /** The route of the next frame. */
   readonly route: string;
-  /** Assign to change, live. Errors: argument-invalid. */
-  budget: Budget;
-  /** Assign to lock, cap, floor or free the controller. Errors: route-unknown. */
+  get budget(): Budget;
+  /** Assign to change, live; what it does not say stays. Errors: argument-invalid. */
+  set budget(value: Partial<Budget>);
+  /** Assign to lock, cap, floor or free the controller. Errors: argument-invalid, route-unknown. */
   mode: ControlMode;
   /**
-   * One frame, one answer. While the runtime measures the device by itself, it waits for that. Errors: frame-invalid, busy (another
-   * frame, a calibration, a batch), route-unknown, aborted, disposed, device-lost, worker-died.
+   * One frame, one answer. It waits for frames before it, those of `watch` too, and while the runtime measures the device by itself.
+   * Errors: frame-invalid, busy (eight wait already, a calibration, a batch), route-unknown, aborted, disposed, device-lost, worker-died.
    */
   classify(frame: FrameSource, options?: ClassifyOptions): Promise<Classification>;
   /**

@@ -28,6 +28,12 @@ export async function toEngineFrame(source: FrameSource): Promise<EngineFrame> {
 }
 
 async function convert(source: FrameSource): Promise<EngineFrame> {
+  if (typeof source !== 'object' || source === null) {
+    throw invalid(
+      `${typeof source === 'string' ? 'A string' : String(source)} is no picture.`,
+      'Pass an <img>, <video>, canvas, ImageBitmap, ImageData or File; of an address: await (await fetch(url)).blob().',
+    );
+  }
   if (source instanceof Blob) return createImageBitmap(source);
   if (isKind(source, 'VideoFrame')) return source.clone();
   if (isKind(source, 'HTMLVideoElement')) return ofVideo(source);

@@ -3,8 +3,8 @@ import { StitchError } from '../core/errors';
 
 export interface Lock {
   /**
-   * Runs a frame, beside others where fewer than `most` are on their way. `patient`: after work that nobody asked for, instead of not
-   * at all. Errors: busy.
+   * Runs a frame, beside others where fewer than `most` are on their way. `patient`: after those, and after work that nobody asked for,
+   * instead of not at all; in order, and before frames that are not. Errors: busy.
    */
   frame<T>(work: () => Promise<T>, options?: { readonly most?: number; readonly patient?: boolean }): Promise<T>;
   /** Runs `work` after the frames in flight; frames are busy until it has ended. Errors: busy (other such work). */
@@ -19,9 +19,34 @@ interface Held {
   readonly ended: Promise<void>;
 }
 
+/** A caller with more on their way does not await its answers: it would fall ever further behind. */
+const MOST_WAITING = 8;
+
 export function createLock(): Lock {
   const frames = new Set<Promise<unknown>>();
   let held: Held | undefined;
+  let waiting = 0;
+  /** The turn of the last of those who wait. */
+  let line: Promise<void> = Promise.resolve();
+  const busy = (what: string): StitchError => new StitchError('busy', what);
+  const enter = async <T>(work: () => Promise<T>, most: number): Promise<T> => {
+    if (held !== undefined) throw busy(`The engine is ${held.what}. Drop this frame, or try again after it.`);
+    if (frames.size >= most) throw busy('A frame is already being classified. Await its answer, or drop this frame.');
+    const running = work();
+    frames.add(running);
+    try {
+      return await running;
+    } finally {
+      frames.delete(running);
+    }
+  };
+  const room = async (most: number): Promise<void> => {
+    for (;;) {
+      if (held?.behind) await held.ended;
+      else if (held === undefined && frames.size >= most) await Promise.race(frames).catch(() => {});
+      else return;
+    }
+  };
   const take = async <T>(what: string, behind: boolean, work: () => Promise<T>): Promise<T> => {
     let end = (): void => {};
     held = { what, behind, ended: new Promise((resolve) => (end = resolve)) };
@@ -35,18 +60,16 @@ export function createLock(): Lock {
   };
   return {
     async frame(work, { most = 1, patient = false } = {}) {
-      while (patient && held?.behind) await held.ended;
-      if (held !== undefined)
-        throw new StitchError('busy', `The engine is ${held.what}. Drop this frame, or try again after it.`);
-      if (frames.size >= most)
-        throw new StitchError('busy', 'A frame is already being classified. Await its answer, or drop this frame.');
-      const running = work();
-      frames.add(running);
-      try {
-        return await running;
-      } finally {
-        frames.delete(running);
-      }
+      if (!patient && waiting > 0) throw busy('Other frames wait for their turn. Drop this frame.');
+      if (!patient) return enter(work, most);
+      if (waiting === MOST_WAITING)
+        throw busy(`${MOST_WAITING} frames wait for their turn already. Await their answers, or drop this frame.`);
+      waiting += 1;
+      const turn = line.then(() => room(most));
+      line = turn;
+      await turn;
+      waiting -= 1;
+      return enter(work, most);
     },
     async hold(what, work) {
       while (held?.behind) await held.ended;

@@ -1,6 +1,7 @@
 /** The composition root on the page: wires source → engine → monitor → controller. Wiring only. */
-import { assertBudget } from '../control/budget';
+import { withBudget } from '../control/budget';
 import type { DeviceProfile } from '../control/types';
+import { unlessAborted } from '../core/abort';
 import { createEmitter } from '../core/emitter';
 import { asStitchError, StitchError } from '../core/errors';
 import { told } from '../core/told';
@@ -22,15 +23,14 @@ import { openProfileStore, type ProfileStore } from './profile-store';
 import { type Listeners, type Started, startEngine } from './start';
 import { createSteering } from './steering';
 import { routesOf } from './views';
-import { watch } from './watch';
+import { assertWatchable, watch } from './watch';
 
 const DEFAULT_BUDGET: Budget = { latencyMs: 33, energy: 'balanced' };
 const SNAPSHOT_MS = 500;
 
 /** What `create.ts` promises. */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const budget: Budget = { ...DEFAULT_BUDGET, ...options.budget };
-  assertBudget(budget);
+  const budget = withBudget(DEFAULT_BUDGET, options.budget ?? {});
   const store = openProfileStore(options.cache ?? true);
   // Nobody listens before the runtime is there.
   let listeners: Partial<Listeners> = {};
@@ -113,16 +113,18 @@ function assemble(
 
   const named = (top: FrameResult['top']): readonly Prediction[] =>
     top.map(({ index, probability }) => ({ index, probability, label: info.labels[index] ?? String(index) }));
+  const cancelled = (): StitchError => new StitchError('aborted', 'The frame was aborted by its caller.');
   const answer = async (source: FrameSource, { route, signal }: ClassifyOptions): Promise<FrameResult> => {
+    if (signal?.aborted) throw cancelled();
     const frame = await toEngineFrame(source);
     if (signal?.aborted || disposed) {
       if ('close' in frame) frame.close();
       alive();
-      throw new StitchError('aborted', 'The frame was aborted by its caller.');
+      throw cancelled();
     }
     return host.classify(frame, route ?? (() => steering.route), ++seq, signal);
   };
-  /** `turn`: how many frames may be on their way, this one included; whether it waits while the device is being measured. */
+  /** `turn`: how many frames may be on their way, this one included; whether it waits for its turn. */
   const classify = async (
     source: FrameSource,
     options: ClassifyOptions,
@@ -130,8 +132,12 @@ function assemble(
   ): Promise<Classification> => {
     alive();
     if (options.route !== undefined) steering.assertRoute(options.route);
-    const start = now();
-    const result = await lock.frame(() => answer(source, options), turn);
+    let start = 0;
+    const asked = lock.frame(() => {
+      start = now();
+      return answer(source, options);
+    }, turn);
+    const result = await unlessAborted(asked, options.signal, cancelled);
     alive();
     const at = now();
     overlap.add(result.route, at - start, result.timing);
@@ -139,7 +145,6 @@ function assemble(
     latency.add(result.route, result.timing, at);
     answered.push(at);
     steering.frame(result.route, result.timing);
-    if (options.signal?.aborted) throw new StitchError('aborted', 'The frame was aborted by its caller.');
     if (persist) askToPersist();
     events.emit('result', classification);
     snapshot(at, result.route);
@@ -231,6 +236,7 @@ function assemble(
     },
     watch(source, { onResult, onError: onFailure, overlap: mayOverlap = true } = {}) {
       alive();
+      assertWatchable(source);
       // The page's animation is watched only while frames run: reading it costs a callback a frame.
       if (guardPage) stopPage ??= watchPage(steering.page);
       const stop = watch(source, {

@@ -9,6 +9,7 @@ import { EngineHost } from './heal';
 import type { HostOptions } from './host-options';
 import { loadLimits, type LimitsNavigator } from './limits';
 import { type Loading, startLoading } from './loading';
+import { manifestUrl } from './page-url';
 import { startWorker } from './start-worker';
 
 const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'wasm', 'cpu'];
@@ -32,11 +33,11 @@ export async function startEngine<T>(
   measure: (host: EngineHost) => Promise<T>,
 ): Promise<Started<T>> {
   const { signal, waitFor = 'first' } = options;
-  const manifestUrl = absolute(options.bundle);
-  const marker = await openCrashMarker(manifestUrl);
+  const url = manifestUrl(options.bundle);
+  const marker = await openCrashMarker(url);
   const { maxAnchor } = options;
   const request: LoadRequest = {
-    manifestUrl,
+    manifestUrl: url,
     backend: assertBackend(options.backend ?? 'auto'),
     cache: options.cache ?? true,
     limits: loadLimits(navigator as LimitsNavigator, {
@@ -100,15 +101,6 @@ function aborted(signal: AbortSignal | undefined, onAbort: () => void): { abort:
   });
   abort.catch(() => {});
   return { abort, unheard };
-}
-
-function absolute(bundle: string | URL): string {
-  try {
-    return new URL(bundle, document.baseURI).href;
-  } catch (error) {
-    const text = `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`;
-    throw new StitchError('argument-invalid', text, {}, error);
-  }
 }
 
 function assertBackend(backend: BackendChoice): BackendChoice {

@@ -1,5 +1,5 @@
 /** The runtime's side of the controller: budget, mode, ladder and profile in, decisions out, and a record of both. */
-import { assertBudget } from '../control/budget';
+import { withBudget } from '../control/budget';
 import { createController } from '../control/controller';
 import { driftAfter, freshDrift } from '../control/drift';
 import { BusyMeter } from '../control/energy';
@@ -36,9 +36,10 @@ export interface Steering {
     Snapshot,
     'targetMs' | 'slowdown' | 'duty' | 'busySecondsPerMinute' | 'planSecondsPerMinute' | 'pageFps' | 'thermal'
   >;
-  /** Errors: argument-invalid. */
-  budget: Budget;
-  /** Errors: route-unknown. */
+  get budget(): Budget;
+  /** What it does not say stays. Errors: argument-invalid. */
+  set budget(value: Partial<Budget>);
+  /** Errors: argument-invalid, route-unknown. */
   mode: ControlMode;
   profile: DeviceProfile;
   /** Ids of the routes that can run from now on. */
@@ -56,6 +57,15 @@ const now = (): number => performance.now();
 
 const missingFrom = (rungs: readonly Rung[], of: readonly Rung[]): readonly Rung[] =>
   of.filter(({ id }) => !rungs.some((rung) => rung.id === id));
+
+const KINDS: readonly unknown[] = ['auto', 'lock', 'cap', 'floor'] satisfies ControlMode['kind'][];
+
+function assertMode(mode: unknown): void {
+  const kind = typeof mode === 'object' && mode !== null && 'kind' in mode ? mode.kind : mode;
+  if (KINDS.includes(kind) && kind !== mode) return;
+  const text = `mode is ${JSON.stringify(mode)}: it must be { kind: 'auto' }, or { kind: 'lock' | 'cap' | 'floor', route }.`;
+  throw new StitchError('argument-invalid', text, { argument: 'mode' });
+}
 
 export function createSteering({ budget: initial, signals, onDecision, onDrift, ...first }: SteeringOptions): Steering {
   const runnable = (ready: readonly string[]): RouteInfo[] => first.routes.filter(({ id }) => ready.includes(id));
@@ -129,14 +139,14 @@ export function createSteering({ budget: initial, signals, onDecision, onDrift, 
       return budget;
     },
     set budget(value) {
-      assertBudget(value);
-      budget = { ...value };
+      budget = withBudget(budget, value);
       dispatch({ type: 'budget', now: now(), budget });
     },
     get mode() {
       return mode;
     },
     set mode(value) {
+      assertMode(value);
       if (value.kind === 'lock') assertRoute(value.route);
       else if (value.kind !== 'auto') assertRung(value.route);
       const before = rungsFor(mode);

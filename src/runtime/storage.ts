@@ -22,7 +22,8 @@ export interface StitchStorage {
 
 export const storage: StitchStorage = {
   async usage() {
-    const { storage: manager } = navigator as { readonly storage?: Partial<StorageManager> };
+    // Insecure pages have no manager, servers no navigator.
+    const manager = (globalThis.navigator as { readonly storage?: Partial<StorageManager> } | undefined)?.storage;
     const ask = async <T>(question: (() => Promise<T>) | undefined): Promise<T | undefined> => {
       try {
         return await question?.();

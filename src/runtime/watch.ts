@@ -4,7 +4,7 @@
  * hidden page shows no new pictures, so nothing runs.
  */
 import { NO_PACE, nextDue } from '../control/pace';
-import { asStitchError, type StitchError, withDetail } from '../core/errors';
+import { asStitchError, StitchError, withDetail } from '../core/errors';
 import type { FrameSource } from './api';
 
 export type WatchSource = HTMLVideoElement | HTMLCanvasElement | (() => FrameSource | null);
@@ -31,6 +31,21 @@ const MAX_FAILURES = 10;
 const INTERVAL_GAIN = 0.1;
 /** A longer gap between two pictures is a pause, not the source's rate, ms. */
 const PAUSE_MS = 500;
+
+/** Errors: argument-invalid, for what has no stream of pictures. */
+export function assertWatchable(source: unknown): void {
+  if (typeof source === 'function') return;
+  const isObject = typeof source === 'object' && source !== null;
+  if (isObject && ('videoWidth' in source || 'getContext' in source)) return;
+  const remedy =
+    isObject && 'getTracks' in source
+      ? 'Show the stream in a <video> (video.srcObject = stream) and watch that.'
+      : isObject && 'naturalWidth' in source
+        ? 'An image is one picture: use runtime.classify().'
+        : 'Pass a <video>, a <canvas>, or a function that returns the next picture.';
+  const what = isObject ? `a ${source.constructor.name}` : String(source);
+  throw new StitchError('argument-invalid', `The source to watch is ${what}. ${remedy}`, { argument: 'source' });
+}
 
 /** Calls `tick` for every new picture of the source; returns stop. */
 export function everyPicture(source: WatchSource, tick: () => void): () => void {

@@ -8,6 +8,7 @@ import type { BackendChoice, Budget, EnergyMode } from '../core/types';
 import type { LoadProgress } from '../engine/api';
 import type { Classification, Runtime, RuntimeEvents, RuntimeOptions } from '../runtime/api';
 import { createRuntime } from '../runtime/create';
+import { manifestUrl } from '../runtime/page-url';
 import { everyPicture } from '../runtime/watch';
 import { createTurns, type Seat, type Turns } from './turns';
 
@@ -59,10 +60,10 @@ interface Holder {
 const ENERGY: readonly EnergyMode[] = ['saver', 'balanced', 'performance'];
 const registry = new Map<string, Shared>();
 
-/** Errors: argument-invalid (`bundle` is no URL, a budget that cannot be obeyed). */
+/** Errors: argument-invalid (`bundle` is no URL, a budget that cannot be obeyed), unsupported (no page). */
 export function lease(options: LeaseOptions): Lease {
   const { bundle, backend = 'auto', cache = true, budget = {}, onProgress } = options;
-  const key = JSON.stringify([absolute(bundle), backend, cache]);
+  const key = JSON.stringify([manifestUrl(bundle), backend, cache]);
   check(budget);
   const holder: Holder = { budget, ...(onProgress === undefined ? {} : { onProgress }) };
   const shared = registry.get(key) ?? open(key, { bundle, backend, cache });
@@ -116,19 +117,6 @@ export function lease(options: LeaseOptions): Lease {
       else setTimeout(() => shared.leases.size === 0 && close(key, shared), 0);
     },
   };
-}
-
-function absolute(bundle: string | URL): string {
-  try {
-    return new URL(bundle, document.baseURI).href;
-  } catch (error) {
-    throw new StitchError(
-      'argument-invalid',
-      `bundle "${bundle}" is not a URL. Pass the address of a manifest.json.`,
-      {},
-      error,
-    );
-  }
 }
 
 function open(key: string, options: Pick<RuntimeOptions, 'bundle' | 'backend' | 'cache'>): Shared {

@@ -10,7 +10,6 @@ import {
   type Timing,
 } from '../../../src/index';
 import { type Stalls, watchLoading } from './stalls';
-import { whenFree } from './when-free';
 import { measureThroughput, type Throughput } from './throughput';
 
 export interface BenchRequest {
@@ -75,7 +74,7 @@ let frame: PixelFrame;
     const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i * 31) % 251);
     frame = { data, width, height };
     // The frame's size is known from here on, as with a camera.
-    await whenFree(() => runtime.classify(frame));
+    await runtime.classify(frame);
     const firstAnswerMs = performance.now() - start;
     const all = runtime.loaded.then(() => performance.now() - start);
     const stalls = await watchLoading(runtime, frame);
@@ -84,7 +83,7 @@ let frame: PixelFrame;
   async rounds(rounds, frames) {
     const available = runtime.routes.filter((route) => route.available);
     const samples = available.map((route): RouteSamples => ({ route, switched: [], steady: [] }));
-    for (const { route } of samples) await whenFree(() => runtime.classify(frame, { route: route.id }));
+    for (const { route } of samples) await runtime.classify(frame, { route: route.id });
     const visits: { route: string; steady: Timing[] }[] = [];
     const before = await runtime.stats();
     for (let round = 0; round < rounds; round++) {
@@ -94,7 +93,7 @@ let frame: PixelFrame;
         if (at === undefined) continue;
         const steady: Timing[] = [];
         for (let f = 0; f < frames; f++) {
-          const { timing } = await whenFree(() => runtime.classify(frame, { route: at.route.id }));
+          const { timing } = await runtime.classify(frame, { route: at.route.id });
           (f === 0 ? at.switched : steady).push(timing);
         }
         at.steady.push(...steady);
@@ -109,7 +108,7 @@ let frame: PixelFrame;
     return measureThroughput(runtime, frame, [...new Set(ends)], pictures, rounds);
   },
   async soak(route, frames) {
-    for (let i = 0; i < frames; i++) await whenFree(() => runtime.classify(frame, { route }));
+    for (let i = 0; i < frames; i++) await runtime.classify(frame, { route });
     return await runtime.stats();
   },
   dispose: () => runtime.dispose(),

@@ -1,6 +1,5 @@
 /** Pictures a second by the three ways to run many: one by one, `watch` with and without overlap, and batches. */
 import type { PixelFrame, Runtime } from '../../../src/index';
-import { whenFree } from './when-free';
 
 /** Of one route, one sample a round. */
 export interface Throughput {
@@ -33,16 +32,14 @@ export async function measureThroughput(
       const { route } = one;
       runtime.mode = { kind: 'lock', route };
       const oneByOne = await perSecond(pictures, async () => {
-        for (let i = 0; i < pictures; i++) await whenFree(() => runtime.classify(frame));
+        for (let i = 0; i < pictures; i++) await runtime.classify(frame);
       });
       const plain = await watchFor(runtime, frame, pictures, false);
       const overlapped = await watchFor(runtime, frame, pictures, true);
       const photos = Array.from({ length: pictures }, () => frame);
-      const batches = await perSecond(pictures, () =>
-        whenFree(async () => {
-          for await (const { error } of runtime.classifyAll(photos)) if (error) throw error;
-        }),
-      );
+      const batches = await perSecond(pictures, async () => {
+        for await (const { error } of runtime.classifyAll(photos)) if (error) throw error;
+      });
       // The first round compiles the batch's plan.
       if (round < 0) continue;
       one.oneByOne.push(oneByOne);
@@ -81,6 +78,6 @@ async function watchFor(runtime: Runtime, frame: PixelFrame, pictures: number, o
   }).finally(() => stop());
   const ms = performance.now() - first;
   // What is still on its way would be in the next one's.
-  await whenFree(() => runtime.classify(frame));
+  await runtime.classify(frame);
   return { perSecond: (pictures * 1000) / ms, medianMs: latencies.toSorted((a, b) => a - b)[pictures >> 1] ?? Number.NaN };
 }

@@ -129,7 +129,19 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
           'argument-invalid',
           /latencyMs/,
         ],
+        ['no budget', () => void (runtime.budget = null as never), 'argument-invalid', /budget is null/],
         ['unknown mode', () => void (runtime.mode = { kind: 'lock', route: 'nope' }), 'route-unknown', /nope/],
+        ...[{ kind: 'locked', route: 'a' }, 'auto', null].map((mode): (typeof cases)[number] => [
+          'no mode',
+          () => void (runtime.mode = mode as never),
+          'argument-invalid',
+          /mode is/,
+        ]),
+        ['an address', () => runtime.classify('photo.jpg' as never), 'frame-invalid', /A string is no picture.*fetch/],
+        ['nothing', () => runtime.classify(null as never), 'frame-invalid', /null is no picture/],
+        ['nothing to watch', () => runtime.watch(null as never), 'argument-invalid', /source to watch is null/],
+        ['a stream to watch', () => runtime.watch(new MediaStream() as never), 'argument-invalid', /srcObject/],
+        ['an image to watch', () => runtime.watch(new Image() as never), 'argument-invalid', /classify/],
       ];
       for (const [name, call, code, text] of cases) {
         const error = await failure(call);
@@ -137,14 +149,40 @@ for (const backend of ['webgpu', 'wasm', 'cpu'] as const satisfies ExecutorKind[
         expect(error.message, name).toMatch(text);
         await good();
       }
-      expect(runtime.budget.latencyMs).toBe(33);
+      expect(runtime.budget).toEqual({ latencyMs: 33, energy: 'balanced' });
+      expect(runtime.mode).toEqual({ kind: 'auto' });
     });
 
-    it('answers one of two frames at once and calls the other busy', async () => {
-      const [first, second] = await Promise.allSettled([runtime.classify(grey(32)), runtime.classify(grey(32))]);
-      expect(first.status).toBe('fulfilled');
-      expect(second.status).toBe('rejected');
-      expect((second as PromiseRejectedResult).reason).toMatchObject({ code: 'busy' });
+    it('takes a part of a budget and leaves the rest', () => {
+      runtime.budget = { latencyMs: 25 };
+      expect(runtime.budget).toEqual({ latencyMs: 25, energy: 'balanced' });
+      runtime.budget = { latencyMs: undefined as never, energy: 'saver' };
+      expect(runtime.budget).toEqual({ latencyMs: 25, energy: 'saver' });
+      runtime.budget = { latencyMs: 33, energy: 'balanced' };
+    });
+
+    it('answers frames that are asked for at once one after the other, beside those of a watch', async () => {
+      let watched = 0;
+      const stop = runtime.watch(() => grey(32), { onResult: () => (watched += 1) });
+      await expect.poll(() => watched).toBeGreaterThan(2);
+      const seen = await Promise.all([24, 32, 40].map((side) => runtime.classify(grey(side))));
+      expect(seen.map(({ top }) => top.length)).toEqual([5, 5, 5]);
+      expect(seen.map(({ seq }) => seq)).toEqual(seen.map(({ seq }) => seq).toSorted((a, b) => a - b));
+      const before = watched;
+      await expect.poll(() => watched).toBeGreaterThan(before);
+      stop();
+    });
+
+    it('a frame that is aborted while it waits rejects at once', async () => {
+      const controller = new AbortController();
+      const order: string[] = [];
+      const first = runtime.classify(grey(32)).then(() => order.push('first'));
+      const second = failure(() => runtime.classify(grey(32), { signal: controller.signal })).then(({ code }) =>
+        order.push(code),
+      );
+      controller.abort();
+      await Promise.all([first, second]);
+      expect(order).toEqual(['aborted', 'first']);
       expect((await runtime.classify(grey(32))).top.length).toBeGreaterThan(0);
     });
 

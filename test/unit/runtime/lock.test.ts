@@ -77,7 +77,43 @@ describe('lock', () => {
     await expect(lock.hold('at it', () => Promise.resolve(2))).resolves.toBe(2);
   });
 
-  test('a patient frame waits for what runs behind the scenes, and for nothing else', async () => {
+  test('patient frames wait for those on their way, in order, and before those of a stream', async () => {
+    const lock = createLock();
+    const order: string[] = [];
+    const streamed = slow('streamed');
+    const first = slow('first');
+    const running = lock.frame(streamed.work, { most: 2 });
+    const answers = [
+      lock.frame(first.work, { patient: true }).then((name) => order.push(name)),
+      lock.frame(() => Promise.reject(new Error('second')), { patient: true }).catch(() => order.push('second')),
+      lock.frame(() => Promise.resolve('third'), { patient: true }).then((name) => order.push(name)),
+    ];
+    await turn();
+    expect(first.started()).toBe(false);
+    // One of the stream would come between, for ever.
+    await expect(lock.frame(() => Promise.resolve(), { most: 2 })).rejects.toMatchObject({ code: 'busy' });
+    streamed.end();
+    await running;
+    await turn();
+    expect(first.started()).toBe(true);
+    first.end();
+    await Promise.all(answers);
+    expect(order).toEqual(['first', 'second', 'third']);
+    await expect(lock.frame(() => Promise.resolve(4), { most: 2 })).resolves.toBe(4);
+  });
+
+  test('no more than a few wait', async () => {
+    const lock = createLock();
+    const first = slow('first');
+    const started = lock.frame(first.work);
+    const waiting = Array.from({ length: 8 }, (_, i) => lock.frame(() => Promise.resolve(i), { patient: true }));
+    await expect(lock.frame(() => Promise.resolve(), { patient: true })).rejects.toMatchObject({ code: 'busy' });
+    first.end();
+    await started;
+    expect(await Promise.all(waiting)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test('a patient frame waits for what runs behind the scenes, but not for what was asked for', async () => {
     const lock = createLock();
     const behind = slow('behind');
     const measuring = lock.holdBehind('measuring', behind.work);
