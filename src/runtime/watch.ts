@@ -43,7 +43,11 @@ export function assertWatchable(source: unknown): void {
       : isObject && 'naturalWidth' in source
         ? 'An image is one picture: use runtime.classify().'
         : 'Pass a <video>, a <canvas>, or a function that returns the next picture.';
-  const what = isObject ? `a ${source.constructor.name}` : source === null ? 'null' : `a ${typeof source}`;
+  const what = isObject
+    ? `a ${source.constructor.name}`
+    : source === null || source === undefined
+      ? String(source)
+      : `a ${typeof source}`;
   throw new StitchError('argument-invalid', `The source to watch is ${what}. ${remedy}`, { argument: 'source' });
 }
 
