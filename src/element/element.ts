@@ -1,24 +1,19 @@
 /** `<running-stitch src budget-ms source>`: a classifier as one tag. See docs/embed.md. */
 import { asStitchError, type StitchError } from '../core/errors';
-import type { BackendChoice, Budget, EnergyMode } from '../core/types';
+import type { Budget } from '../core/types';
 import type { LoadProgress } from '../engine/api';
 import type { Runtime } from '../runtime/api';
 import { lease, type Lease, type LeaseSource } from '../shared/lease';
+import { MirroringElement, type SourceKind, upgrade } from './attributes';
 import { closeCamera, openCamera } from './camera';
 import { pictureIn } from './children';
 import type { ElementState, RunningStitchEventMap } from './events';
-import { TypedElement } from './typed-element';
 import { createView, type View } from './view';
 
-/** Where pictures come from: the element's own camera, or the first `<video>` or `<img>` among its children. */
-export type SourceKind = 'camera' | 'video' | 'img';
-const SOURCES: readonly SourceKind[] = ['camera', 'video', 'img'];
 /** Starts this far before it is scrolled into sight. */
 const NEAR = '200px';
 
-export class RunningStitchElement extends TypedElement {
-  static readonly observedAttributes = ['src', 'source', 'budget-ms', 'energy', 'backend', 'loading'];
-
+export class RunningStitchElement extends MirroringElement {
   #view: View | undefined;
   #seen: IntersectionObserver | undefined;
   #children: MutationObserver | undefined;
@@ -32,49 +27,6 @@ export class RunningStitchElement extends TypedElement {
   #restarting = false;
   #begunWith: SourceKind | undefined;
 
-  /** URL of the bundle's manifest.json. Without one the element stays idle. */
-  get src(): string {
-    return this.getAttribute('src') ?? '';
-  }
-  set src(value: string) {
-    this.setAttribute('src', value);
-  }
-  /** Default: `img` or `video` by the first such child, else the camera. */
-  get source(): SourceKind {
-    const given = this.getAttribute('source') as SourceKind;
-    if (SOURCES.includes(given)) return given;
-    return (pictureIn(this, 'video, img')?.localName as 'video' | 'img' | undefined) ?? 'camera';
-  }
-  set source(value: SourceKind) {
-    this.setAttribute('source', value);
-  }
-  /** Milliseconds one frame may take; NaN where the attribute is missing or is no number. */
-  get budgetMs(): number {
-    return Number.parseFloat(this.getAttribute('budget-ms') ?? '');
-  }
-  set budgetMs(value: number) {
-    this.setAttribute('budget-ms', String(value));
-  }
-  get energy(): EnergyMode {
-    const given = this.getAttribute('energy');
-    return given === 'performance' || given === 'saver' ? given : 'balanced';
-  }
-  set energy(value: EnergyMode) {
-    this.setAttribute('energy', value);
-  }
-  get backend(): BackendChoice {
-    return (this.getAttribute('backend') ?? 'auto') as BackendChoice;
-  }
-  set backend(value: BackendChoice) {
-    this.setAttribute('backend', value);
-  }
-  /** `lazy`, the default, starts when the element comes into sight; `eager` at once. */
-  get loading(): 'lazy' | 'eager' {
-    return this.getAttribute('loading') === 'eager' ? 'eager' : 'lazy';
-  }
-  set loading(value: 'lazy' | 'eager') {
-    this.setAttribute('loading', value);
-  }
   /** Mirrored by the attribute `state`, for styles. */
   get state(): ElementState {
     return this.#state;
@@ -85,7 +37,7 @@ export class RunningStitchElement extends TypedElement {
   }
 
   connectedCallback(): void {
-    for (const name of ['src', 'source', 'budgetMs', 'energy', 'backend', 'loading'] as const) this.#upgrade(name);
+    upgrade(this);
     // A move within the page: everything goes on.
     if (this.#seen !== undefined) return;
     this.#view ??= createView(this);
@@ -123,14 +75,6 @@ export class RunningStitchElement extends TypedElement {
   /** Starts anew, after an error for example. */
   restart(): void {
     this.#restart();
-  }
-
-  /** A property set before the element was defined hides the accessor; hand it over. */
-  #upgrade(name: 'src' | 'source' | 'budgetMs' | 'energy' | 'backend' | 'loading'): void {
-    if (!Object.hasOwn(this, name)) return;
-    const value: unknown = Reflect.get(this, name);
-    Reflect.deleteProperty(this, name);
-    Reflect.set(this, name, value);
   }
 
   #onSeen(visible: boolean): void {

@@ -1,7 +1,8 @@
 /** The custom element. Importing this module defines `<running-stitch>`; where there is no DOM it defines nothing. */
 import { RunningStitchElement } from './element';
 
-export { RunningStitchElement, type SourceKind } from './element';
+export type { SourceKind } from './attributes';
+export { RunningStitchElement } from './element';
 export type { ElementState, RunningStitchEventMap } from './events';
 
 const TAG = 'running-stitch';
