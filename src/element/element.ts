@@ -23,7 +23,7 @@ export class RunningStitchElement extends MirroringElement {
   /** One start; aborted by whatever makes it stale. */
   #run: AbortController | undefined;
   #lease: Lease | undefined;
-  #stopWatch: (() => void) | undefined;
+  #watch: { readonly source: LeaseSource; readonly stop: () => void } | undefined;
   #restarting = false;
   #begunWith: SourceKind | undefined;
 
@@ -47,7 +47,7 @@ export class RunningStitchElement extends MirroringElement {
     });
     this.#seen.observe(this);
     this.#children = new MutationObserver(() => this.#onChildren());
-    this.#children.observe(this, { childList: true });
+    this.#children.observe(this, { childList: true, subtree: true });
     if (this.loading === 'eager') this.#restart();
   }
 
@@ -87,6 +87,8 @@ export class RunningStitchElement extends MirroringElement {
   #onChildren(): void {
     if (this.source === 'camera' || this.#begunWith === undefined) return;
     if (this.source !== this.#begunWith) return this.#restart();
+    // A still image would be answered anew, and the page may have changed its children because of the last answer.
+    if (this.#picture() === this.#watch?.source) return;
     this.#stopWatching();
     this.#watchIfWanted();
   }
@@ -159,14 +161,14 @@ export class RunningStitchElement extends MirroringElement {
       this.#stopWatching();
       return;
     }
-    if (this.#stopWatch !== undefined) return;
+    if (this.#watch !== undefined) return;
     const source = this.#picture();
     if (source === undefined) {
       this.#view?.showStatus(`Put ${this.source === 'img' ? 'an <img>' : 'a <video>'} inside the element.`);
       return;
     }
     this.#view?.showStatus('');
-    this.#stopWatch = this.#lease.watch(source, {
+    const stop = this.#lease.watch(source, {
       onResult: (result) => {
         this.#view?.showStatus('');
         this.#view?.showAnswer(result.top[0]);
@@ -179,12 +181,13 @@ export class RunningStitchElement extends MirroringElement {
         this.#emit('error', error);
       },
     });
+    this.#watch = { source, stop };
     this.#setState('running');
   }
 
   #stopWatching(): void {
-    this.#stopWatch?.();
-    this.#stopWatch = undefined;
+    this.#watch?.stop();
+    this.#watch = undefined;
     if (this.#state === 'running') this.#setState('paused');
   }
 

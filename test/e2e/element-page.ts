@@ -1,6 +1,7 @@
 /** Hands and eyes for pages with `<running-stitch>` elements, shared by its tests. */
 import type { Browser, Page } from 'playwright';
 import { expect } from 'vitest';
+import type { Classification } from '../../src/index';
 import { openTab, type Tab } from './chromium';
 
 export const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 90_000 });
@@ -28,6 +29,22 @@ export function add(page: Page, html: string): Promise<void> {
     template.innerHTML = text;
     document.body.append(template.content);
   }, html);
+}
+
+/** Notes the best probability of every answer from now on; returns those of one element, by its id. */
+export async function noteAnswers(page: Page): Promise<(id: string) => Promise<number[]>> {
+  await page.evaluate(() => {
+    const answers: [id: string, probability: number][] = [];
+    Object.assign(globalThis, { answers });
+    const note = (event: Event): void => {
+      const { top } = (event as CustomEvent<Classification>).detail;
+      answers.push([(event.target as Element).id, top[0]!.probability]);
+    };
+    // Capturing, since none of its events bubbles.
+    document.addEventListener('result', note, true);
+  });
+  const all = () => page.evaluate(() => (globalThis as unknown as { answers: [string, number][] }).answers);
+  return async (id) => (await all()).flatMap(([of, probability]) => (of === id ? [probability] : []));
 }
 
 export const IMAGE = '<img src="/photo.jpg" alt="">';

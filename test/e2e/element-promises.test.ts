@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
 import type { createRuntime, Runtime } from '../../src/index';
 import { openChromium } from './chromium';
-import { add, alive, eventually, IMAGE, openCounting, part, state, tag } from './element-page';
+import { add, alive, eventually, IMAGE, noteAnswers, openCounting, part, state, tag } from './element-page';
 import { ASSETS, ROOT } from './packed';
 import { serve, type Server } from './serve';
 
@@ -164,6 +164,37 @@ describe('a <running-stitch> that changes', () => {
     await eventually(starts).toBe(2);
     await eventually(executor).toBe('cpu');
     await eventually(async () => alive(page)).toBe(1);
+    await close();
+  });
+
+  it('answers a still image once, though the page adds to its children at every answer', async () => {
+    const { page, close } = await open();
+    const answers = await noteAnswers(page);
+    await page.evaluate(() => {
+      const listener = ({ target }: Event): void => (target as Element).append(document.createElement('p'));
+      document.addEventListener('result', listener, true);
+    });
+    await add(page, tag('still', '', '<img src="/photo.jpg" alt="" height="90">'));
+    await eventually(() => answers('still')).toHaveLength(1);
+    // Each has its turn, so a picture that had come again would have been answered by then.
+    await add(page, tag('clock', '', '<video src="/clip.webm" height="90" muted loop autoplay playsinline></video>'));
+    await eventually(async () => (await answers('clock')).length).toBeGreaterThan(4);
+    expect(await answers('still')).toHaveLength(1);
+    await close();
+  });
+
+  it('looks at another image that takes the place of its own, however deep', async () => {
+    const { page, close } = await open();
+    const answers = await noteAnswers(page);
+    await add(page, tag('it', '', `<figure>${IMAGE}</figure>`));
+    await eventually(() => answers('it')).toHaveLength(1);
+    await page.evaluate(() => {
+      const blank = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
+      const other = Object.assign(new Image(), { src: blank.toDataURL() });
+      document.querySelector('figure')!.replaceChildren(other);
+    });
+    await eventually(() => answers('it')).toHaveLength(2);
+    expect(new Set(await answers('it')).size).toBe(2);
     await close();
   });
 
