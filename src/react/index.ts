@@ -23,6 +23,7 @@ export interface RunningStitchState<E extends LeaseSource> {
   /** For the `<video>`, `<img>` or `<canvas>` to look at. */
   readonly ref: RefCallback<E>;
   readonly status: 'idle' | 'loading' | 'ready' | 'error';
+  /** Goes on while `status` is `ready`: larger networks arrive behind the first answers. */
   readonly progress: LoadProgress | undefined;
   /** The newest answer. */
   readonly result: Classification | undefined;
@@ -64,7 +65,7 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
     const fail = (reason: unknown): void => {
       if (!stale) setFailed(asStitchError(reason));
     };
-    let off = (): void => {};
+    const offs: (() => void)[] = [];
     let mine: Lease | undefined;
     try {
       mine = lease({ bundle, backend, cache, onProgress: setProgress });
@@ -72,7 +73,10 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
       setTaken(own);
       own.ready.then((runtime) => {
         if (stale) return;
-        off = runtime.on('error', (reason) => reason.recoverable || fail(reason));
+        offs.push(
+          runtime.on('progress', setProgress),
+          runtime.on('error', (reason) => reason.recoverable || fail(reason)),
+        );
         setLoaded({ lease: own, runtime });
       }, fail);
     } catch (reason) {
@@ -80,7 +84,7 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
     }
     return () => {
       stale = true;
-      off();
+      for (const off of offs) off();
       mine?.release();
       setTaken(undefined);
       setLoaded(undefined);

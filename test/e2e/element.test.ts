@@ -1,4 +1,4 @@
-/** `<running-stitch>` and the React hook in the example application, built from the tarball. */
+/** `<running-stitch>` in the example application, built from the tarball. */
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
@@ -243,22 +243,6 @@ describe('<running-stitch>', () => {
     await page.evaluate(() => document.querySelector('#bad')!.setAttribute('src', '/models/tiny/manifest.json'));
     await eventually(() => state(page, '#bad')).toBe('running');
     expect(await part(page, '#bad', 'status').isVisible()).toBe(false);
-    await close();
-  });
-});
-
-describe('useRunningStitch', () => {
-  it('answers in two components through one worker, in strict mode, and lets go when they are gone', async () => {
-    const { page, errors, workers, close } = await open(`/react.html${QUERY}`);
-    const texts = () => page.locator('figcaption').allInnerTexts();
-    await eventually(async () => (await texts()).filter((text) => !/^(?:loading|ready)$/.test(text))).toHaveLength(2);
-    expect((await texts()).filter((text) => /^class \d+$/.test(text))).toHaveLength(2);
-    expect(workers()).toBe(1);
-    await page.getByRole('button', { name: 'Hide' }).click();
-    await eventually(async () => alive(page)).toBe(0);
-    await page.getByRole('button', { name: 'Show' }).click();
-    await eventually(async () => (await texts()).filter((text) => /^class \d+$/.test(text))).toHaveLength(2);
-    expect(errors).toEqual([]);
     await close();
   });
 });

@@ -1,0 +1,77 @@
+/** The React hook in the example application, built from the tarball. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Manifest } from '../../src/bundle/manifest';
+import type { RunningStitchState } from '../../src/react/index';
+import { openChromium } from './chromium';
+import { alive, eventually, openCounting } from './element-page';
+import { ASSETS, buildExample, FIXTURE, type Packed, unpack } from './packed';
+import { serve, type Server } from './serve';
+
+/** A page that shows nothing, and leaves what the hook says last where tests can see it. */
+const PAGE = `<!doctype html><title>hook</title><div></div><script type="module" src="./src/hook.tsx"></script>`;
+const HOOK = `
+import { createRoot } from 'react-dom/client';
+import { useRunningStitch } from 'running-stitch/react';
+
+function Hook() {
+  globalThis.hook = useRunningStitch({ bundle: '/models/tiny/manifest.json', backend: 'webgpu' });
+  return null;
+}
+
+createRoot(document.querySelector('div')!).render(<Hook />);
+`;
+
+const MANIFEST = JSON.parse(readFileSync(join(FIXTURE, 'manifest.json'), 'utf8')) as Manifest;
+
+interface Realm {
+  readonly hook: RunningStitchState<HTMLImageElement>;
+}
+
+let packed: Packed;
+let server: Server;
+let browser: Browser;
+beforeAll(async () => {
+  packed = unpack();
+  const site = buildExample(packed, { 'hook.html': PAGE, 'src/hook.tsx': HOOK });
+  server = await serve({ folders: { ...ASSETS, '/': site } });
+  browser = await openChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  packed?.remove();
+});
+
+const open = (path: string) => openCounting(browser, server.origin + path);
+const status = (page: Page) => page.evaluate(() => (globalThis as unknown as Realm).hook.status);
+
+describe('useRunningStitch', () => {
+  it('answers in two components through one worker, in strict mode, and lets go when they are gone', async () => {
+    const { page, errors, workers, close } = await open('/react.html?backend=webgpu');
+    const texts = () => page.locator('figcaption').allInnerTexts();
+    await eventually(async () => (await texts()).filter((text) => !/^(?:loading|ready)$/.test(text))).toHaveLength(2);
+    expect((await texts()).filter((text) => /^class \d+$/.test(text))).toHaveLength(2);
+    expect(workers()).toBe(1);
+    await page.getByRole('button', { name: 'Hide' }).click();
+    await eventually(async () => alive(page)).toBe(0);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await eventually(async () => (await texts()).filter((text) => /^class \d+$/.test(text))).toHaveLength(2);
+    expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('tells the progress of what arrives behind the first answers, to its end', async () => {
+    const { page, errors, close } = await open('/hook.html');
+    await eventually(() => status(page)).toBe('ready');
+    await page.evaluate(() => (globalThis as unknown as Realm).hook.runtime!.loaded);
+    const progress = () => page.evaluate(() => (globalThis as unknown as Realm).hook.progress);
+    const { labels, shards, check } = MANIFEST;
+    const all = [labels, ...shards, check].reduce((sum, { bytes }) => sum + bytes, 0);
+    await eventually(progress).toMatchObject({ phase: 'ready', bytesLoaded: all, bytesTotal: all });
+    expect(errors).toEqual([]);
+    await close();
+  });
+});
