@@ -68,7 +68,9 @@ export class RunningStitchElement extends MirroringElement {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected || this.#view === undefined) return;
-    if (name === 'budget-ms' || name === 'energy') this.#applyBudget();
+    // Nothing is left that could be told of a change, which may well have mended it.
+    if (this.#state === 'error') this.#restart();
+    else if (name === 'budget-ms' || name === 'energy') this.#applyBudget();
     else if (name !== 'loading' || (this.loading === 'eager' && this.#run === undefined)) this.#restart();
   }
 

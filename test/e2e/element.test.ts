@@ -245,4 +245,15 @@ describe('<running-stitch>', () => {
     expect(await part(page, '#bad', 'status').isVisible()).toBe(false);
     await close();
   });
+
+  it('starts again when a budget that it could not begin with is mended', async () => {
+    const { page, close } = await openTab(browser, `${server.origin}/empty.html`);
+    await add(page, tag('bad', 'budget-ms="x"'));
+    await eventually(() => state(page, '#bad')).toBe('error');
+    expect(await part(page, '#bad', 'status').innerText()).toContain('latencyMs');
+    await page.evaluate(() => document.querySelector('#bad')!.setAttribute('budget-ms', '20'));
+    await eventually(() => state(page, '#bad')).toBe('running');
+    expect(await page.evaluate(() => document.querySelector('running-stitch')!.runtime?.budget.latencyMs)).toBe(20);
+    await close();
+  });
 });
