@@ -6,10 +6,10 @@ import { TypedElement } from './typed-element';
 /** Where pictures come from: the element's own camera, or the first `<video>` or `<img>` among its children. */
 export type SourceKind = 'camera' | 'video' | 'img';
 const SOURCES: readonly SourceKind[] = ['camera', 'video', 'img'];
-const PROPERTIES = ['src', 'source', 'budgetMs', 'energy', 'backend', 'loading'] as const;
+const PROPERTIES = ['src', 'source', 'budgetMs', 'energy', 'backend', 'maxAnchor', 'cache', 'loading'] as const;
 
 export class MirroringElement extends TypedElement {
-  static readonly observedAttributes = ['src', 'source', 'budget-ms', 'energy', 'backend', 'loading'];
+  static readonly observedAttributes = ['src', 'source', 'budget-ms', 'energy', 'backend', 'max-anchor', 'cache', 'loading'];
 
   /** URL of the bundle's manifest.json. Without one the element stays idle. */
   get src(): string {
@@ -46,6 +46,20 @@ export class MirroringElement extends TypedElement {
   }
   set backend(value: BackendChoice) {
     this.setAttribute('backend', value);
+  }
+  /** The largest anchor to load, by its id; empty, the default, is no bound. */
+  get maxAnchor(): string {
+    return this.getAttribute('max-anchor') ?? '';
+  }
+  set maxAnchor(value: string) {
+    this.setAttribute('max-anchor', value);
+  }
+  /** `on`, the default, keeps weights in IndexedDB. Words, since frameworks hand an attribute's text to the property. */
+  get cache(): 'on' | 'off' {
+    return this.getAttribute('cache') === 'off' ? 'off' : 'on';
+  }
+  set cache(value: 'on' | 'off') {
+    this.setAttribute('cache', value);
   }
   /** `lazy`, the default, starts when the element comes into sight; `eager` at once. */
   get loading(): 'lazy' | 'eager' {

@@ -31,7 +31,7 @@ export class RunningStitchElement extends MirroringElement {
   get state(): ElementState {
     return this.#state;
   }
-  /** The network, from the event `ready` on; shared with the other elements of the same `src` and `backend`. */
+  /** The network, from the event `ready` on; shared with the elements of the same `src`, `backend`, `maxAnchor` and `cache`. */
   get runtime(): Runtime | undefined {
     return this.#runtime;
   }
@@ -132,6 +132,8 @@ export class RunningStitchElement extends MirroringElement {
       this.#lease = lease({
         bundle: this.src,
         backend: this.backend,
+        cache: this.cache === 'on',
+        maxAnchor: this.maxAnchor || undefined,
         budget: this.#budget(),
         onProgress: (progress) => run.signal.aborted || this.#onProgress(progress),
       });

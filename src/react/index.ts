@@ -15,6 +15,8 @@ export interface UseRunningStitchOptions {
   readonly backend?: BackendChoice;
   /** Keep weights in IndexedDB. Default true. */
   readonly cache?: boolean;
+  /** Load no anchor beyond this one (id). A change loads anew. */
+  readonly maxAnchor?: string;
   /** False loads nothing and lets go of what is loaded. Default true. */
   readonly enabled?: boolean;
 }
@@ -28,7 +30,7 @@ export interface RunningStitchState<E extends LeaseSource> {
   /** The newest answer. */
   readonly result: Classification | undefined;
   readonly error: StitchError | undefined;
-  /** Shared with every other user of the same bundle, backend and cache setting on the page. */
+  /** Shared with every other user of the same bundle, backend, `maxAnchor` and cache setting on the page. */
   readonly runtime: Runtime | undefined;
 }
 
@@ -38,8 +40,8 @@ interface Loaded {
 }
 
 /**
- * Loads a bundle while the component is mounted and classifies what its `ref` element shows. Components with the same bundle
- * share one worker and one device.
+ * Loads a bundle while the component is mounted and classifies what its `ref` element shows. Components with the same bundle,
+ * backend, `maxAnchor` and cache setting share one worker and one device.
  */
 export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
   bundle,
@@ -47,6 +49,7 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
   energy,
   backend = 'auto',
   cache = true,
+  maxAnchor,
   enabled = true,
 }: UseRunningStitchOptions): RunningStitchState<E> {
   const [node, ref] = useState<E | null>(null);
@@ -68,7 +71,7 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
     const offs: (() => void)[] = [];
     let mine: Lease | undefined;
     try {
-      mine = lease({ bundle, backend, cache, onProgress: setProgress });
+      mine = lease({ bundle, backend, cache, maxAnchor, onProgress: setProgress });
       const own = mine;
       setTaken(own);
       own.ready.then((runtime) => {
@@ -92,7 +95,7 @@ export function useRunningStitch<E extends LeaseSource = HTMLVideoElement>({
       setResult(undefined);
       setFailed(undefined);
     };
-  }, [bundle, backend, cache, enabled]);
+  }, [bundle, backend, cache, maxAnchor, enabled]);
 
   useEffect(() => {
     if (taken === undefined) return;

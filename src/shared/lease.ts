@@ -19,6 +19,8 @@ export interface LeaseOptions {
   readonly backend?: BackendChoice;
   /** Keep weights in IndexedDB. Default true. */
   readonly cache?: boolean;
+  /** Load no anchor beyond this one (id). */
+  readonly maxAnchor?: string | undefined;
   /** This user's wish. Of several the smallest latency and the thriftiest energy mode count. */
   readonly budget?: Partial<Budget>;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -62,11 +64,11 @@ const registry = new Map<string, Shared>();
 
 /** Errors: argument-invalid (`bundle` is no URL, a budget that cannot be obeyed), unsupported (no page). */
 export function lease(options: LeaseOptions): Lease {
-  const { bundle, backend = 'auto', cache = true, budget = {}, onProgress } = options;
-  const key = JSON.stringify([manifestUrl(bundle), backend, cache]);
+  const { bundle, backend = 'auto', cache = true, maxAnchor, budget = {}, onProgress } = options;
+  const key = JSON.stringify([manifestUrl(bundle), backend, cache, maxAnchor]);
   check(budget);
   const holder: Holder = { budget, ...(onProgress === undefined ? {} : { onProgress }) };
-  const shared = registry.get(key) ?? open(key, { bundle, backend, cache });
+  const shared = registry.get(key) ?? open(key, { bundle, backend, cache, ...(maxAnchor === undefined ? {} : { maxAnchor }) });
   shared.leases.add(holder);
   applyBudget(shared);
   const stops = new Set<() => void>();
@@ -119,7 +121,7 @@ export function lease(options: LeaseOptions): Lease {
   };
 }
 
-function open(key: string, options: Pick<RuntimeOptions, 'bundle' | 'backend' | 'cache'>): Shared {
+function open(key: string, options: Pick<RuntimeOptions, 'bundle' | 'backend' | 'cache' | 'maxAnchor'>): Shared {
   const leases = new Set<Holder>();
   const abort = new AbortController();
   const runtime = createRuntime({

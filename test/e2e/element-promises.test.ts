@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
-import type { createRuntime, Runtime } from '../../src/index';
+import type { createRuntime, Runtime, storage } from '../../src/index';
 import { openChromium } from './chromium';
 import { add, alive, eventually, IMAGE, noteAnswers, openCounting, part, state, tag } from './element-page';
 import { ASSETS, ROOT } from './packed';
@@ -17,13 +17,14 @@ const PAGE = `<!doctype html><title>elements</title>
 <style>${PARTS.map((name) => `running-stitch::part(${name}) { outline-color: ${COLOUR}; }`).join(' ')}</style>
 <script type="module">
   import '/vendor/running-stitch/element.js';
-  import { createRuntime } from '/vendor/running-stitch/index.js';
-  Object.assign(globalThis, { createRuntime });
+  import { createRuntime, storage } from '/vendor/running-stitch/index.js';
+  Object.assign(globalThis, { createRuntime, storage });
 </script><body></body>`;
 
 /** What the page's script and the tests leave on the page. */
 interface Realm {
   readonly createRuntime: typeof createRuntime;
+  readonly storage: typeof storage;
   readonly told: [type: string, detail: unknown][];
   bubbled: number;
   own: Runtime;
@@ -238,6 +239,36 @@ describe('a <running-stitch> that changes', () => {
 });
 
 describe('several <running-stitch> on one page', () => {
+  it('load no anchor beyond `max-anchor`, keep nothing with `cache` off, and share only with their like', async () => {
+    const { page, workers, close } = await open();
+    const both = 'max-anchor="a" cache="off" loading="eager"';
+    await add(page, tag('a', both) + tag('b', both));
+    for (const id of ['#a', '#b']) await eventually(() => state(page, id)).toBe('running');
+    expect(workers()).toBe(1);
+    const anchors = (id: string) =>
+      page.evaluate(async (selector) => {
+        const { runtime } = document.querySelector<RunningStitchElement>(selector)!;
+        await runtime!.loaded;
+        return ['a', 'b'].filter((anchor) => runtime!.routes.some((one) => one.id === anchor && one.available));
+      }, id);
+    expect(await anchors('#a')).toEqual(['a']);
+    const kept = () => page.evaluate(async () => (await (globalThis as unknown as Realm).storage.usage()).shards);
+    expect(await kept()).toBe(0);
+
+    // The same without a cache, then with one: each is another network.
+    await page.evaluate(() => document.querySelector('#b')!.removeAttribute('max-anchor'));
+    await eventually(() => state(page, '#b')).toBe('running');
+    expect(await anchors('#b')).toEqual(['a', 'b']);
+    expect(await kept()).toBe(0);
+    expect(workers()).toBe(2);
+    await page.evaluate(() => (document.querySelector<RunningStitchElement>('#b')!.cache = 'on'));
+    await eventually(() => state(page, '#b')).toBe('running');
+    expect(await anchors('#b')).toEqual(['a', 'b']);
+    await eventually(kept).toBeGreaterThan(0);
+    expect(workers()).toBe(3);
+    await close();
+  });
+
   it('share by bundle and backend until the last one leaves; createRuntime makes one of its own', async () => {
     const { page, workers, close } = await open();
     await add(page, tag('a', '') + tag('b', '') + tag('c', '', IMAGE, 'cpu'));

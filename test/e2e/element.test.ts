@@ -68,10 +68,15 @@ describe('<running-stitch>', () => {
       element.source = 'video';
       element.energy = 'saver';
       element.backend = 'cpu';
+      element.maxAnchor = 'a';
+      element.cache = 'off';
       element.loading = 'eager';
       const attributes = element.getAttributeNames().map((name) => [name, element.getAttribute(name)]);
       element.setAttribute('budget-ms', '40');
       element.setAttribute('source', 'nonsense');
+      element.setAttribute('cache', 'nonsense');
+      element.removeAttribute('max-anchor');
+      const { cache, maxAnchor } = element;
       const { source } = element;
       element.removeAttribute('source');
       // A picture in the page's own answer is none to classify; any other is, however deep.
@@ -79,7 +84,7 @@ describe('<running-stitch>', () => {
       const sources = [element.source];
       element.insertAdjacentHTML('beforeend', '<picture><img alt=""></picture>');
       sources.push(element.source);
-      return { attributes, budgetMs: element.budgetMs, source, sources, state: element.state };
+      return { attributes, budgetMs: element.budgetMs, cache, maxAnchor, source, sources, state: element.state };
     });
     expect(mirrored).toEqual({
       attributes: [
@@ -88,9 +93,13 @@ describe('<running-stitch>', () => {
         ['source', 'video'],
         ['energy', 'saver'],
         ['backend', 'cpu'],
+        ['max-anchor', 'a'],
+        ['cache', 'off'],
         ['loading', 'eager'],
       ],
       budgetMs: 40,
+      cache: 'on',
+      maxAnchor: '',
       source: 'camera',
       sources: ['camera', 'img'],
       state: 'idle',

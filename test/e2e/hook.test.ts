@@ -16,18 +16,22 @@ const HOOK = `
 import { createRoot } from 'react-dom/client';
 import { useRunningStitch } from 'running-stitch/react';
 
-function Hook() {
-  globalThis.hook = useRunningStitch({ bundle: '/models/tiny/manifest.json', backend: 'webgpu' });
+function Hook({ maxAnchor }: { readonly maxAnchor?: string }) {
+  globalThis.hook = useRunningStitch({ bundle: '/models/tiny/manifest.json', backend: 'webgpu', maxAnchor });
   return null;
 }
 
-createRoot(document.querySelector('div')!).render(<Hook />);
+const root = createRoot(document.querySelector('div')!);
+globalThis.show = (maxAnchor?: string) => root.render(<Hook maxAnchor={maxAnchor} />);
+globalThis.show();
 `;
 
 const MANIFEST = JSON.parse(readFileSync(join(FIXTURE, 'manifest.json'), 'utf8')) as Manifest;
 
 interface Realm {
   readonly hook: RunningStitchState<HTMLImageElement>;
+  /** Renders the hook with this bound. */
+  readonly show: (maxAnchor?: string) => void;
 }
 
 let packed: Packed;
@@ -72,6 +76,23 @@ describe('useRunningStitch', () => {
     const all = [labels, ...shards, check].reduce((sum, { bytes }) => sum + bytes, 0);
     await eventually(progress).toMatchObject({ phase: 'ready', bytesLoaded: all, bytesTotal: all });
     expect(errors).toEqual([]);
+    await close();
+  });
+
+  it('loads no anchor beyond maxAnchor, and anew when that changes', async () => {
+    const { page, workers, close } = await open('/hook.html');
+    await eventually(() => status(page)).toBe('ready');
+    const anchors = () =>
+      page.evaluate(async () => {
+        const { runtime } = (globalThis as unknown as Realm).hook;
+        await runtime?.loaded;
+        return runtime?.routes.flatMap(({ id, path, available }) => (available && path.length === 1 ? [id] : []));
+      });
+    expect(await anchors()).toEqual(['a', 'b']);
+    await page.evaluate(() => (globalThis as unknown as Realm).show('a'));
+    await eventually(anchors).toEqual(['a']);
+    expect(workers()).toBe(2);
+    await eventually(async () => alive(page)).toBe(1);
     await close();
   });
 });
