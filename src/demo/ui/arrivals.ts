@@ -2,7 +2,7 @@
 import type { Runtime } from '../../index';
 import type { Loaded, State } from '../state';
 import { byId, setHidden, setText } from './dom';
-import { sizeText } from './words';
+import { etaText, sizeText } from './words';
 
 type Tier = Runtime['tiers'][number];
 
@@ -40,7 +40,7 @@ export function createArrivals(load: (anchor: string) => void): (state: State) =
         bar.max = progress.bytesTotal;
         bar.value = progress.bytesLoaded;
       } else bar.removeAttribute('value');
-      const amount = known ? `: ${sizeText(progress.bytesLoaded)} of ${sizeText(progress.bytesTotal)}` : '';
+      const amount = known ? `: ${sizeText(progress.bytesLoaded)} of ${sizeText(progress.bytesTotal)}${etaText(progress)}` : '';
       setText(text, `Larger networks are still arriving${amount}.`);
     } else if (left !== undefined) {
       anchor = left.anchor;

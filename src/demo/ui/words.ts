@@ -45,7 +45,13 @@ export function progressText(progress: LoadProgress): string {
   const { phase, bytesLoaded, bytesTotal, bytesFromCache } = progress;
   if (bytesTotal <= 0 || phase === 'ready') return `${PHASES[phase]}…`;
   const stored = bytesFromCache > 0 ? `, ${sizeText(bytesFromCache)} of it already on this device` : '';
-  return `${PHASES[phase]}… ${sizeText(bytesLoaded)} of ${sizeText(bytesTotal)}${stored}`;
+  return `${PHASES[phase]}… ${sizeText(bytesLoaded)} of ${sizeText(bytesTotal)}${stored}${etaText(progress)}`;
+}
+
+/** ", about 40 s left" while weights come and their pace is known, to be put behind how much has come. */
+export function etaText({ phase, etaMs }: LoadProgress): string {
+  // In other phases it is still that of the last byte.
+  return phase === 'shards' && etaMs !== undefined ? `, ${leftText(etaMs)}` : '';
 }
 
 export function batteryText(battery: BatteryState): string {
