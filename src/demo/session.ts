@@ -182,7 +182,7 @@ export function createSession(host: SessionHost): Session {
         runtime = made;
         // A paused picture was answered on another route than the one shown now.
         const switched = () => made === runtime && !get().playing && look();
-        listen(made, { get, change, fail, switched, isCurrent: () => made === runtime });
+        listen(made, { get, change, fail, switched, settled: () => settle(made), isCurrent: () => made === runtime });
         const loaded = describe(made);
         const started = `Started with ${made.route} on ${loaded.device.executor}: ${made.ladder.length} of ${made.routes.length} routes are worth using here.`;
         change({

@@ -1,6 +1,6 @@
 /** What still arrives after the first answer, and what was left out, with a button to fetch it all the same. */
 import type { Runtime } from '../../index';
-import type { Loaded, State } from '../state';
+import type { State } from '../state';
 import { byId, setHidden, setText } from './dom';
 import { etaText, sizeText } from './words';
 
@@ -53,7 +53,7 @@ export function createArrivals(load: (anchor: string) => void): (state: State) =
 }
 
 /** Whether everything that was to be loaded by itself is here. */
-export function isWhole({ tiers, routes }: Loaded): boolean {
+export function isWhole({ tiers, routes }: Pick<Runtime, 'tiers' | 'routes'>): boolean {
   return tiers.every(({ planned, anchor }) => !planned || hasRoute(routes, anchor));
 }
 
