@@ -10,13 +10,14 @@ import { openChromium, openTab } from './chromium';
 import { ASSETS, buildExample, FIXTURE, type Packed, ROOT, SAMPLES, unpack } from './packed';
 import { serve, type Server } from './serve';
 
-/** The first code block of README.md that imports the package. */
-function readmeExample(): string {
-  const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(
-    ([, code]) => code ?? '',
-  );
-  return blocks.find((code) => code.includes("from 'running-stitch'")) ?? '';
+/** The code blocks of a document, of one language. */
+function blocksOf(path: string, language: string): string[] {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  return [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, code]) => code ?? '');
 }
+
+/** The first code block of README.md that imports the package. */
+const readmeExample = (): string => blocksOf('README.md', 'ts').find((code) => code.includes("from 'running-stitch'")) ?? '';
 
 const README_PAGE = `<!doctype html><video src="/clip.webm" muted loop autoplay></video><script type="module" src="./src/readme.ts"></script>`;
 
@@ -94,8 +95,11 @@ describe('the tarball', () => {
     expect(addresses.filter((one) => !/new URL\((['"`])\.\/[\w.-]+\1, ?import\.meta\.url$/.test(one))).toEqual([]);
   });
 
-  it('has types that the examples and the README compile against', () => {
+  it('has types that the examples, the README and the TSX of docs/embed.md compile against', () => {
     const app = join(packed.folder, 'app');
+    const documented = blocksOf('docs/embed.md', 'tsx');
+    expect(documented.some((code) => code.includes('<running-stitch'))).toBe(true);
+    documented.forEach((code, i) => writeFileSync(join(app, `src/documented-${i}.tsx`), code));
     packed.add('@types/react');
     packed.add('@types/react-dom');
     const compilerOptions = {
