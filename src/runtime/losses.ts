@@ -24,7 +24,7 @@ export const healing = (error: StitchError): StitchError => withDetail(error, { 
 
 /** The error of a load that took nothing away from what was there, unless that has `ended`. */
 export const ofLoad = (error: StitchError, ended: StitchError | undefined): StitchError =>
-  ended ?? (error.recoverable ? error : withDetail(error, { partial: true }));
+  ended ?? withDetail(error, { partial: true });
 
 export class Losses {
   private readonly at: Record<Loss, number[]> = { device: [], worker: [], 'wrong-answers': [] };

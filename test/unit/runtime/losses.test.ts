@@ -38,6 +38,7 @@ describe('the error of a load', () => {
     const error = new StitchError('bundle-integrity', 'damaged', { file: 'b' });
     expect(ofLoad(error, undefined)).toMatchObject({ code: 'bundle-integrity', recoverable: true, detail: { file: 'b' } });
     const end = new StitchError('device-lost', 'gone');
+    expect(ofLoad(new StitchError('network', ''), undefined).detail).toEqual({ partial: true });
     expect(ofLoad(error, end)).toBe(end);
     expect(end.recoverable).toBe(false);
   });
