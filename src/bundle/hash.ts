@@ -11,6 +11,9 @@ export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string>
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** A bundle's hash: of its validated manifest, and so of everything in it. Errors: unsupported. */
+export const bundleHash = (manifest: unknown): Promise<string> => sha256Hex(new TextEncoder().encode(JSON.stringify(manifest)));
+
 /** Called before a download too, so that nobody waits for megabytes that cannot be trusted. Errors: unsupported. */
 export function requireCrypto(): void {
   // Typed as always there, but absent outside secure contexts.

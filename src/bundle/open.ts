@@ -1,18 +1,22 @@
 /**
  * A bundle by its manifest's URL: manifest and labels now, shards on demand, from the store or else from the network. The
- * manifest comes from the network first, because it says what is current; its last copy serves where there is no network.
+ * manifest comes from the network first, because it says what is current; its last copy serves where there is no network, and to
+ * open again what has run already.
  */
 import { StitchError } from '../core/errors';
 import { abortable, throwIfAborted } from './abort';
 import { readCheck, readLabels, type CheckVectors } from './contents';
 import { fetchFile, fetchJson, type RetryPolicy } from './fetch';
+import { bundleHash } from './hash';
 import type { FileRef, Manifest, ShardSpec } from './manifest';
 import { ProgressMeter, type BundleProgress } from './progress';
 import { parseSafetensors, type Tensors } from './safetensors';
-import { openStore, type ShardStore } from './store';
+import { type KeptManifest, openStore, type ShardStore } from './store';
 import { validateManifest } from './validate';
 
 export interface OpenOptions {
+  /** Hash of the bundle that is wanted: a kept manifest of this hash serves, and the server is not asked. Default: the current one. */
+  readonly hash?: string | undefined;
   /** Keep and look for files in IndexedDB. Default true. */
   readonly cache?: boolean | undefined;
   /** Aborts everything this bundle ever loads, opening included. */
@@ -33,7 +37,7 @@ export interface Bundle {
   readonly manifest: Manifest;
   /** One string a class, in class order. */
   readonly labels: readonly string[];
-  /** Where the manifest came from: `store` where there was no network. */
+  /** Where the manifest came from: `store` where there was no network, or where a kept one was asked for. */
   readonly manifestFrom: 'network' | 'store';
   /** Says which shards will be loaded, so that progress counts towards their sum. Before the first call it is all of them. */
   plan(shards: readonly ShardSpec[]): void;
@@ -81,17 +85,25 @@ interface FoundManifest {
 }
 
 async function findManifest(address: string, store: ShardStore | undefined, options: OpenOptions): Promise<FoundManifest> {
-  const { signal, retry } = options;
+  const { hash, signal, retry } = options;
   const kept = await abortable(Promise.resolve(store?.manifest(address)), signal);
+  // Its files are known by their hashes, too, so whatever the server has by now, this is the same bundle.
+  if (kept !== undefined && hash !== undefined && (await bundleHash(kept.json)) === hash) return fromStore(kept);
   const patience = kept === undefined ? retry : { ...IMPATIENT, ...retry };
   try {
     const { json, url } = await fetchJson(address, { limit: MANIFEST_LIMIT, signal, retry: patience });
     return { manifest: validateManifest(json, url), url, from: 'network' };
   } catch (error) {
     if (kept === undefined || !isUnreachable(error)) throw error;
-    return { manifest: validateManifest(kept.json, kept.url), url: kept.url, from: 'store' };
+    return fromStore(kept);
   }
 }
+
+const fromStore = ({ json, url }: KeptManifest): FoundManifest => ({
+  manifest: validateManifest(json, url),
+  url,
+  from: 'store',
+});
 
 /** No answer at all. A server that answers, if only with 404, knows better than a copy. */
 function isUnreachable(error: unknown): boolean {

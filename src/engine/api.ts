@@ -11,6 +11,8 @@ export interface LoadRequest {
   readonly limits: LoadLimits;
   /** This route must be runnable before `load` resolves, beside the first one in download order. Unknown ones are ignored. */
   readonly route?: string;
+  /** `bundle.hash` of what ran before: that bundle is loaded, from what is kept of it where it is, whatever its server has by now. */
+  readonly hash?: string | undefined;
   /** Executors that failed here before; a forced backend is not affected. */
   readonly exclude?: readonly ExecutorKind[];
 }
@@ -98,7 +100,7 @@ export interface EngineInfo {
     /** SHA-256 of the validated manifest, and so of everything in the bundle. */
     readonly hash: string;
   };
-  /** `store`: there was no network, and what was kept serves. */
+  /** `store`: there was no network, or this ran before, and what was kept serves. */
   readonly manifestFrom: 'network' | 'store';
   readonly inputSize: number;
   readonly labels: readonly string[];

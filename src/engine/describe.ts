@@ -1,5 +1,5 @@
 /** What the page is told about a loaded bundle and what runs it. */
-import { sha256Hex } from '../bundle/hash';
+import { bundleHash } from '../bundle/hash';
 import { priorsFor } from '../bundle/priors';
 import { toRouteInfo } from '../model/describe';
 import type { EngineInfo, LoadTier } from './api';
@@ -17,7 +17,7 @@ export async function describe(network: Network, { reason }: Candidate, tiers: r
     batchSize: executor.batchSize,
     reason,
     ...(executor.adapter ? { adapter: executor.adapter } : {}),
-    bundle: { name, version, license, sources, hash: await sha256Hex(new TextEncoder().encode(JSON.stringify(manifest))) },
+    bundle: { name, version, license, sources, hash: await bundleHash(manifest) },
     manifestFrom,
     inputSize: manifest.input.size,
     labels,

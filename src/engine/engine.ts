@@ -100,8 +100,8 @@ export function createEngine(): EngineApi {
 
   const load = async (request: LoadRequest, signal: AbortSignal): Promise<EngineInfo> => {
     progress.phase('manifest');
-    const { manifestUrl, cache, exclude = [] } = request;
-    const bundle = await openBundle(manifestUrl, { cache, signal, onProgress: (bytes) => progress.bytes(bytes) });
+    const { manifestUrl, cache, hash, exclude = [] } = request;
+    const bundle = await openBundle(manifestUrl, { cache, hash, signal, onProgress: (bytes) => progress.bytes(bytes) });
     const adapter = (await probeAdapter())?.summary;
     const kept = openKept(cache);
     const plain = adapter !== undefined && (await isPlain(kept, adapter));

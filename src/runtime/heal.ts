@@ -220,8 +220,8 @@ export class EngineHost implements Pick<Link, 'classifyBatch' | 'calibrate' | 's
       const link = createLink(this.options.worker());
       this.newest = link;
       try {
-        const exclude = [...this.excluded];
-        const info = await link.load({ ...request, exclude, ...(resume === undefined ? {} : { route: resume }) }, onProgress);
+        const again = { exclude: [...this.excluded], hash: this.known?.bundle.hash };
+        const info = await link.load({ ...request, ...again, ...(resume === undefined ? {} : { route: resume }) }, onProgress);
         if (this.ended !== undefined) throw this.ended;
         this.adopt(link, info);
         onReady();

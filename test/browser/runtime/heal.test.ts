@@ -1,5 +1,6 @@
 /** What is lost comes back by itself: the GPU device at every stage, and the worker. */
 import { describe, expect, it, vi } from 'vitest';
+import { storage } from '../../../src/index';
 import { admit, failure, grey } from './patient';
 
 // A busy test machine reports critical pressure, which rightly forces the lowest rung.
@@ -66,6 +67,18 @@ describe('a lost device', () => {
     expect(done).toBeGreaterThan(0);
     expect(profile.routes.every(({ predictedMs }) => predictedMs > 0)).toBe(true);
     expect((await runtime.classify(grey(8))).top.length).toBeGreaterThan(0);
+  });
+
+  it.each(['silent server', 'new version'])('comes back from what is kept, whatever its server does: %s', async (server) => {
+    await storage.clear();
+    const { runtime, errors, workers, askers, lose, healed } = await admit({ cache: true }, ['', server]);
+    lose();
+    await healed(1);
+    await expect.poll(() => runtime.routes.every(({ available }) => available), { timeout: 60_000 }).toBe(true);
+    expect((await runtime.classify(grey(16))).executor).toBe('webgpu');
+    expect([workers, askers]).toEqual([['', server], ['']]);
+    expect(errors).toEqual([]);
+    await storage.clear();
   });
 
   it('again and again gives way to the fallback', async () => {

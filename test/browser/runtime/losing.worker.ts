@@ -1,7 +1,8 @@
 /**
  * The engine's worker, whose GPU device can be destroyed from outside as a crashed driver would lose it, and which can be made
  * to die. Its name says what else is odd about it: `lose at load` loses its device while weights are uploaded, `hardware`
- * passes the software adapter off as a real one.
+ * passes the software adapter off as a real one. Of its server, which it tells the page when it asks for a manifest, `silent server`
+ * answers nothing then, and `new version` has another one by now.
  */
 import '../../../src/engine/worker';
 
@@ -28,6 +29,23 @@ if (self.name.includes('hardware')) {
     get: () => ({ vendor: 'acme', architecture: 'one', description: '', device: '', isFallbackAdapter: false }),
   });
 }
+const { fetch } = globalThis;
+globalThis.fetch = async (input, init) => {
+  const address = input instanceof Request ? input.url : String(input);
+  if (!address.endsWith('/manifest.json')) return fetch(input, init);
+  postMessage('asked for the manifest');
+  if (self.name.includes('silent server')) {
+    return new Promise((_, reject) =>
+      init?.signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError'))),
+    );
+  }
+  const response = await fetch(input, init);
+  if (!self.name.includes('new version')) return response;
+  const manifest = (await response.json()) as Record<string, unknown>;
+  const changed = Response.json({ ...manifest, version: '99.0.0' });
+  Object.defineProperty(changed, 'url', { value: response.url });
+  return changed;
+};
 addEventListener('message', ({ data }) => {
   if (data === 'lose the device') loseAll();
   if (data === 'die') {

@@ -35,6 +35,8 @@ interface Patient {
   readonly errors: StitchError[];
   /** Names of the workers started so far. */
   readonly workers: string[];
+  /** Names of the workers that asked the server for the manifest, once for each time. */
+  readonly askers: string[];
   lose(): void;
   die(): void;
   healed(times: number): Promise<void>;
@@ -45,6 +47,7 @@ interface Patient {
  */
 export async function admit(options: Partial<RuntimeOptions> = {}, names: readonly string[] = ['']): Promise<Patient> {
   const workers: string[] = [];
+  const askers: string[] = [];
   let worker: Worker | undefined;
   const runtime = await createRuntime({
     bundle: BUNDLE,
@@ -54,7 +57,9 @@ export async function admit(options: Partial<RuntimeOptions> = {}, names: readon
     worker() {
       const name = names[Math.min(workers.length, names.length - 1)] ?? '';
       workers.push(name);
-      return (worker = new Worker(new URL('./losing.worker.ts', import.meta.url), { type: 'module', name }));
+      worker = new Worker(new URL('./losing.worker.ts', import.meta.url), { type: 'module', name });
+      worker.addEventListener('message', ({ data }) => data === 'asked for the manifest' && askers.push(name));
+      return worker;
     },
     ...options,
   });
@@ -71,6 +76,7 @@ export async function admit(options: Partial<RuntimeOptions> = {}, names: readon
     healings,
     errors,
     workers,
+    askers,
     lose: () => worker?.postMessage('lose the device'),
     die: () => worker?.postMessage('die'),
     healed: (times) => expect.poll(() => healings.length, { timeout: 60_000 }).toBe(times),

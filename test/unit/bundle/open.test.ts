@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sha256Hex } from '../../../src/bundle/hash';
+import { bundleHash, sha256Hex } from '../../../src/bundle/hash';
 import type { Manifest, ShardSpec } from '../../../src/bundle/manifest';
 import { openBundle, type OpenOptions } from '../../../src/bundle/open';
 import type { BundleProgress } from '../../../src/bundle/progress';
@@ -281,6 +281,18 @@ describe('without network', () => {
       manifestFrom: 'store',
       manifest: { name: 'memory' },
     });
+  });
+
+  it('is not asked for what ran before, while that is what is kept', async () => {
+    const store = memoryStore();
+    const { manifest } = await online(store);
+    const newer = await makeBundle(2, 'newer');
+    serve(newer.files);
+    const asked = server.hits.get('manifest.json');
+    const again = await open({ cache: true, store, hash: await bundleHash(manifest) });
+    expect([again.manifestFrom, again.manifest.name]).toEqual(['store', 'memory']);
+    expect(server.hits.get('manifest.json')).toBe(asked);
+    expect((await open({ cache: true, store, hash: await bundleHash(newer.manifest) })).manifest.name).toBe('newer');
   });
 
   it('is what a copy is not used for where caching is off', async () => {
