@@ -22,12 +22,18 @@ export interface CrashMarker {
   readonly crashedAt: string | undefined;
   /** This anchor is about to be loaded. */
   begin(anchor: string): void;
-  /** It was, or the attempt is over. */
-  end(): void;
+  /** It was (`done`), or the attempt is over. */
+  end(done: boolean): void;
 }
 
-/** Loads of this page that are under way, by key: their mark is no crash. `found` is what stood there before them. */
-const underWay = new Map<string, { readonly found: Mark | undefined; loads: number }>();
+interface UnderWay {
+  /** What an earlier visit left, until that anchor has been loaded after all. */
+  found: Mark | undefined;
+  loads: number;
+}
+
+/** Loads of this page that are under way, by key: their mark is no crash. */
+const underWay = new Map<string, UnderWay>();
 
 /** Tells this page's locks from those of other windows. */
 const PAGE = `#${Math.random().toString(36).slice(2)}`;
@@ -36,14 +42,13 @@ const PAGE = `#${Math.random().toString(36).slice(2)}`;
 export async function openCrashMarker(manifestUrl: string): Promise<CrashMarker> {
   const key = PREFIX + manifestUrl;
   const elsewhere = await loadsElsewhere(key);
-  const others = underWay.get(key);
-  const found = others === undefined ? (elsewhere ? undefined : read(key)) : others.found;
+  let own = underWay.get(key) ?? { found: elsewhere ? undefined : read(key), loads: 0 };
   let anchor: string | undefined;
   let unlock = (): void => {};
   const strike = (): void => {
-    // What an earlier visit left stays: it is what keeps this one from the same end.
-    if (found === undefined || anchor === found.anchor) attempt(() => localStorage.removeItem(key));
-    else write(key, found);
+    // What an earlier visit left stays: it is what keeps this one, and the next, from the same end.
+    if (own.found === undefined) attempt(() => localStorage.removeItem(key));
+    else write(key, own.found);
   };
   const write = (at: string, mark: Mark): void => attempt(() => localStorage.setItem(at, JSON.stringify(mark)));
   const mark = (): void => {
@@ -52,10 +57,10 @@ export async function openCrashMarker(manifestUrl: string): Promise<CrashMarker>
   // Nobody looks at a hidden page; the system may end it for any reason.
   const onVisibility = (): void => (document.visibilityState === 'hidden' ? strike() : mark());
   return {
-    crashedAt: found?.anchor,
+    crashedAt: own.found?.anchor,
     begin(next) {
       if (anchor === undefined) {
-        const own = underWay.get(key) ?? { found, loads: 0 };
+        own = underWay.get(key) ?? own;
         own.loads += 1;
         underWay.set(key, own);
         unlock = lock(key + PAGE);
@@ -65,13 +70,13 @@ export async function openCrashMarker(manifestUrl: string): Promise<CrashMarker>
       addEventListener('pagehide', strike);
       document.addEventListener('visibilitychange', onVisibility);
     },
-    end() {
+    end(done) {
       removeEventListener('pagehide', strike);
       document.removeEventListener('visibilitychange', onVisibility);
       if (anchor === undefined) return;
       unlock();
-      const own = underWay.get(key);
-      if (own === undefined || --own.loads === 0) {
+      if (done && own.found?.anchor === anchor) own.found = undefined;
+      if (--own.loads === 0) {
         underWay.delete(key);
         strike();
       }

@@ -25,12 +25,14 @@ export function startLoading(host: EngineHost, marker: CrashMarker, signal: Abor
       if (planned?.aborted) throw new StitchError('aborted', 'Loading was cancelled. What is there can be used.');
       // The smallest has nothing below it to fall back to.
       if (tier !== tiers[0]) marker.begin(tier.anchor);
+      let done = false;
       try {
         await host.loadMore(tier.anchor);
+        done = true;
       } catch (error) {
         throw asStitchError(error);
       } finally {
-        marker.end();
+        marker.end(done);
       }
     }
   };

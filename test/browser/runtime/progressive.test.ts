@@ -27,6 +27,9 @@ const codeOf = (call: Promise<unknown>) =>
     (error: unknown) => (error instanceof StitchError ? error.code : String(error)),
   );
 
+/** An engine whose server has damaged the files of the larger anchor. */
+const damaged = () => new Worker(new URL('./damaged.worker.ts', import.meta.url), { type: 'module' });
+
 let runtime: Runtime | undefined;
 const load = async (options: Partial<RuntimeOptions> = {}): Promise<Runtime> =>
   (runtime = await createRuntime({ bundle: BUNDLE, backend: 'cpu', cache: false, ...options }));
@@ -39,6 +42,7 @@ beforeEach(() => localStorage.removeItem(MARK));
 afterEach(async () => {
   await runtime?.dispose();
   runtime = undefined;
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
   vi.stubGlobal('PressureObserver', undefined);
 });
@@ -121,7 +125,7 @@ describe('progressive loading', () => {
 
   it('goes on with what is there where the rest is damaged', async () => {
     const said: StitchError[] = [];
-    const made = await load({ worker: () => new Worker(new URL('./damaged.worker.ts', import.meta.url), { type: 'module' }) });
+    const made = await load({ worker: damaged });
     made.on('error', (error) => said.push(error));
     expect(await codeOf(made.loaded)).toBe('bundle-integrity');
     await expect.poll(() => said).toMatchObject([{ code: 'bundle-integrity', recoverable: true, detail: { partial: true } }]);
@@ -240,6 +244,69 @@ describe('the crash marker', () => {
     await made.loadMore('b');
     expect(available()).toHaveLength(made.routes.length);
     expect(localStorage.getItem(MARK)).toBeNull();
+  });
+
+  describe('of a load that ended the page stays where somebody insists, and', () => {
+    const left = JSON.stringify({ anchor: 'b', at: Date.now() - 1000 });
+    /** Until the load has begun. */
+    const insist = async (options: Partial<RuntimeOptions> = {}): Promise<{ readonly code: Promise<string> }> => {
+      localStorage.setItem(MARK, left);
+      const made = await load({ waitFor: 'all', ...options });
+      expect(made.tiers[1]).toMatchObject({ planned: false, limit: 'crash' });
+      const { setItem } = Storage.prototype;
+      const marked = new Promise<void>((resolve) =>
+        vi.spyOn(Storage.prototype, 'setItem').mockImplementation(function (this: Storage, key: string, value: string) {
+          setItem.call(this, key, value);
+          resolve();
+        }),
+      );
+      const code = codeOf(made.loadMore('b'));
+      await marked;
+      // Another crash would be one of today.
+      expect(localStorage.getItem(MARK)).not.toBe(left);
+      return { code };
+    };
+    const stays = async () => {
+      expect(localStorage.getItem(MARK)).toBe(left);
+      await runtime?.dispose();
+      expect((await load({ waitFor: 'all' })).tiers[1]).toMatchObject({ planned: false, limit: 'crash' });
+    };
+
+    it('the load fails', async () => {
+      const { code } = await insist({ worker: damaged });
+      expect(await code).toBe('bundle-integrity');
+      await stays();
+    });
+
+    it('the load is given up', async () => {
+      const { code } = await insist();
+      await runtime?.dispose();
+      expect(await code).toBe('disposed');
+      await stays();
+    });
+
+    it('the page is left in the middle', async () => {
+      const { code } = await insist();
+      dispatchEvent(new PageTransitionEvent('pagehide'));
+      expect(localStorage.getItem(MARK)).toBe(left);
+      expect(await code).toBe('none');
+      expect(localStorage.getItem(MARK)).toBeNull();
+    });
+
+    it('the page is out of sight', async () => {
+      const turn = (state: DocumentVisibilityState) => {
+        vi.spyOn(document, 'visibilityState', 'get').mockReturnValue(state);
+        document.dispatchEvent(new Event('visibilitychange'));
+      };
+      turn('visible');
+      const { code } = await insist();
+      turn('hidden');
+      expect(localStorage.getItem(MARK)).toBe(left);
+      turn('visible');
+      expect(localStorage.getItem(MARK)).not.toBe(left);
+      expect(await code).toBe('none');
+      expect(localStorage.getItem(MARK)).toBeNull();
+    });
   });
 
   it.each([
