@@ -7,6 +7,7 @@ import type { FrameSource, PhotoAnswer, PhotosOptions } from './api';
 import { toEngineFrame } from './frame';
 import type { EngineHost } from './heal';
 import type { Lock } from './lock';
+import { askToPersist } from './persist';
 
 export interface PhotosParts {
   readonly host: EngineHost;
@@ -14,6 +15,8 @@ export interface PhotosParts {
   /** The route for photos that bring none. */
   readonly route: () => string;
   readonly named: (top: readonly { readonly index: number; readonly probability: number }[]) => readonly Prediction[];
+  /** Ask the browser, after the first answer, not to drop what is cached. */
+  readonly persist: boolean;
 }
 
 /** A photo on its way: its pixels, or why it has none. */
@@ -87,7 +90,8 @@ export async function* classifyPhotos(
   }
 }
 
-async function answer(group: readonly Decoded[], route: string, { host, lock, named }: PhotosParts): Promise<PhotoAnswer[]> {
+async function answer(group: readonly Decoded[], route: string, parts: PhotosParts): Promise<PhotoAnswer[]> {
+  const { host, lock, named, persist } = parts;
   const failed = (error: StitchError): Pick<PhotoAnswer, 'top' | 'error'> => ({ top: [], error });
   let readable = group.filter(isReadable);
   const answers = new Map<number, Pick<PhotoAnswer, 'top' | 'error'>>();
@@ -100,6 +104,7 @@ async function answer(group: readonly Decoded[], route: string, { host, lock, na
         const { index } = readable[i]!;
         answers.set(index, 'top' in result ? { top: named(result.top) } : failed(fromWire(result.error)));
       }
+      if (persist && results.some((result) => 'top' in result)) askToPersist();
       break;
     } catch (error) {
       close(readable);

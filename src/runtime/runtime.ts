@@ -232,7 +232,7 @@ function assemble(
     classifyAll(photos, options = {}) {
       alive();
       if (options.route !== undefined) steering.assertRoute(options.route);
-      return classifyPhotos(photos, { host, lock, route: () => steering.bestRoute, named }, options);
+      return classifyPhotos(photos, { host, lock, route: () => steering.bestRoute, named, persist }, options);
     },
     watch(source, { onResult, onError: onFailure, overlap: mayOverlap = true } = {}) {
       alive();
