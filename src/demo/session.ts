@@ -240,7 +240,7 @@ export function createSession(host: SessionHost): Session {
       settle(made);
     },
     async diagnostics() {
-      const { loaded, route, mode, budgetMs, energy, snapshot, trouble, load, log } = get();
+      const { loaded, route, mode, budgetMs, energy, snapshot, trouble, notice, load, log } = get();
       const [stats, support, kept] = await Promise.all([
         // An engine that is being mended answers only afterwards.
         runtime &&
@@ -262,6 +262,7 @@ export function createSession(host: SessionHost): Session {
         energy,
         snapshot,
         trouble,
+        notice,
         load,
         stats,
         log,

@@ -57,6 +57,8 @@ export interface LoadProgress {
   readonly bytesFromCache: number;
   /** Milliseconds until the planned bytes are here, at the pace of the last seconds; absent while no pace is known. */
   readonly etaMs?: number;
+  /** Why what arrives is not kept for the next start; absent where it is, or where that was not asked for. */
+  readonly cacheProblem?: string;
 }
 
 export interface AdapterSummary {

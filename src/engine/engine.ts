@@ -102,6 +102,7 @@ export function createEngine(): EngineApi {
     progress.phase('manifest');
     const { manifestUrl, cache, hash, exclude = [] } = request;
     const bundle = await openBundle(manifestUrl, { cache, hash, signal, onProgress: (bytes) => progress.bytes(bytes) });
+    progress.cacheProblem = () => bundle.cacheProblem;
     const adapter = (await probeAdapter())?.summary;
     const kept = openKept(cache);
     const plain = adapter !== undefined && (await isPlain(kept, adapter));

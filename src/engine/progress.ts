@@ -6,12 +6,15 @@ import type { LoadProgress } from './api';
 const PROGRESS_MS = 50;
 
 export class Progress {
+  /** Why nothing is kept; asked whenever something is said. */
+  cacheProblem: () => string | undefined = () => undefined;
   private current: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
   private said = 0;
   private listener: ((progress: LoadProgress) => void) | undefined;
 
   get state(): LoadProgress {
-    return this.current;
+    const cacheProblem = this.cacheProblem();
+    return cacheProblem === undefined ? this.current : { ...this.current, cacheProblem };
   }
 
   /** Tells `listener` from now on; undefined: nobody. */
@@ -33,6 +36,6 @@ export class Progress {
 
   private say(): void {
     this.said = performance.now();
-    this.listener?.(this.current);
+    this.listener?.(this.state);
   }
 }

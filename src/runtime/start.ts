@@ -49,6 +49,12 @@ export async function startEngine<T>(
   let starting = true;
   let latest: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
   const tell = (progress: LoadProgress): void => told(options.onProgress, progress);
+  let saidUncached = false;
+  const sayUncached = (): void => {
+    if (starting || saidUncached || latest.cacheProblem === undefined) return;
+    saidUncached = true;
+    listeners().onError?.(uncached(latest.cacheProblem), false);
+  };
   const host = new EngineHost({
     worker: () => begin(options.worker ?? startWorker),
     request,
@@ -57,6 +63,7 @@ export async function startEngine<T>(
       // `ready` is said once, when the ladder is measured too.
       if (!starting) listeners().onProgress?.(progress);
       else if (progress.phase !== 'ready') tell(progress);
+      sayUncached();
     },
     onReady: () => listeners().onReady?.(),
     onLost: (loss) => listeners().onLost?.(loss),
@@ -77,6 +84,8 @@ export async function startEngine<T>(
     const measured = await Promise.race([measure(host), abort]);
     tell({ ...latest, phase: 'ready' });
     starting = false;
+    // In a task of its own: by then there is a runtime, and whoever made it listens.
+    setTimeout(sayUncached);
     return { host, loading: loading ?? startLoading(host, marker, signal), measured };
   } catch (error) {
     host.end(cancelled());
@@ -87,6 +96,13 @@ export async function startEngine<T>(
 }
 
 const cancelled = (): StitchError => new StitchError('aborted', 'Loading was cancelled.');
+
+const uncached = (problem: string): StitchError =>
+  new StitchError(
+    'storage',
+    `The bundle cannot be kept on this device (${problem}), so the next visit downloads it again. Allow site data for this page, make room (storage.clear()), or pass cache: false.`,
+    { problem },
+  );
 
 /** Never resolves; rejects when the signal fires, not when the engine notices: its script may never arrive. Until `unheard`. */
 function aborted(signal: AbortSignal | undefined, onAbort: () => void): { abort: Promise<never>; unheard: () => void } {

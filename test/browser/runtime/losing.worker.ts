@@ -2,7 +2,8 @@
  * The engine's worker, whose GPU device can be destroyed from outside as a crashed driver would lose it, and which can be made
  * to die. Its name says what else is odd about it: `lose at load` loses its device while weights are uploaded, `hardware`
  * passes the software adapter off as a real one. Of its server, which it tells the page when it asks for a manifest, `silent server`
- * answers nothing then, and `new version` has another one by now.
+ * answers nothing then, and `new version` has another one by now. `no store` may use no IndexedDB, and `full store` finds it full, as
+ * any other does that is told so.
  */
 import '../../../src/engine/worker';
 
@@ -29,6 +30,18 @@ if (self.name.includes('hardware')) {
     get: () => ({ vendor: 'acme', architecture: 'one', description: '', device: '', isFallbackAdapter: false }),
   });
 }
+if (self.name.includes('no store')) {
+  IDBFactory.prototype.open = () => {
+    throw new DOMException('Storage is off', 'SecurityError');
+  };
+}
+const { put } = IDBObjectStore.prototype;
+let full = self.name.includes('full store');
+IDBObjectStore.prototype.put = function putWhereThereIsRoom(this: IDBObjectStore, value: unknown, key?: IDBValidKey) {
+  if (full && typeof key === 'string' && key.startsWith('data:'))
+    throw new DOMException('The disk is full', 'QuotaExceededError');
+  return put.call(this, value, key);
+};
 const { fetch } = globalThis;
 globalThis.fetch = async (input, init) => {
   const address = input instanceof Request ? input.url : String(input);
@@ -48,6 +61,7 @@ globalThis.fetch = async (input, init) => {
 };
 addEventListener('message', ({ data }) => {
   if (data === 'lose the device') loseAll();
+  if (data === 'fill the store') full = true;
   if (data === 'die') {
     reportError(new Error('out of memory, say'));
     // The dead answer nothing.

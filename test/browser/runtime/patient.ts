@@ -39,6 +39,7 @@ interface Patient {
   readonly askers: string[];
   lose(): void;
   die(): void;
+  fillTheStore(): void;
   healed(times: number): Promise<void>;
 }
 
@@ -79,6 +80,7 @@ export async function admit(options: Partial<RuntimeOptions> = {}, names: readon
     askers,
     lose: () => worker?.postMessage('lose the device'),
     die: () => worker?.postMessage('die'),
+    fillTheStore: () => worker?.postMessage('fill the store'),
     healed: (times) => expect.poll(() => healings.length, { timeout: 60_000 }).toBe(times),
   };
 }
