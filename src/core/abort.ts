@@ -1,4 +1,7 @@
 /** Promises that somebody may give up. */
+import { StitchError } from './errors';
+
+export const loadCancelled = (cause?: unknown): StitchError => new StitchError('aborted', 'Loading was cancelled.', {}, cause);
 
 /**
  * `work`'s outcome, or `why()` as soon as `signal` is aborted. Nothing is left at the signal afterwards: one race a frame against a

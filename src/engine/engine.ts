@@ -1,6 +1,7 @@
 /** The engine: bundle → executor → answers. Lives in a worker; knows nothing of budgets. */
 import type { Manifest, ShardSpec } from '../bundle/manifest';
 import { type Bundle, openBundle } from '../bundle/open';
+import { loadCancelled } from '../core/abort';
 import { asStitchError, StitchError, toWire, withDetail } from '../core/errors';
 import { probeAdapter } from '../gpu/device';
 import { type Kept, openKept } from '../core/kept';
@@ -67,7 +68,7 @@ export function createEngine(): EngineApi {
     } catch (error) {
       const { aborted } = controller.signal;
       controller.abort();
-      throw aborted ? abortedError(error) : asStitchError(error);
+      throw aborted ? loadCancelled(error) : asStitchError(error);
     } finally {
       loading = undefined;
       progress.tell(undefined);
@@ -206,8 +207,6 @@ export function createEngine(): EngineApi {
     },
   };
 }
-
-const abortedError = (cause?: unknown): StitchError => new StitchError('aborted', 'Loading was cancelled.', {}, cause);
 
 /** Bytes of memory that a shard takes: as it comes on the GPU; the fallback widens everything to f32. */
 const memoryOf =

@@ -1,4 +1,5 @@
 /** The front door: a page that only might classify something loads this, and the runtime with its controller when it does. */
+import { loadCancelled, unlessAborted } from '../core/abort';
 import { StitchError } from '../core/errors';
 import type { Runtime, RuntimeOptions } from './api';
 
@@ -8,7 +9,9 @@ import type { Runtime, RuntimeOptions } from './api';
  * network, shader, out-of-memory, device-lost, worker-died, aborted. After an error nothing is left running.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { createRuntime: create } = await import('./runtime').catch((error: unknown) => {
+  const { signal } = options;
+  if (signal?.aborted) throw loadCancelled();
+  const fetched = import('./runtime').catch((error: unknown) => {
     throw new StitchError(
       'network',
       'The runtime could not be fetched: its file is gone (a newer version was deployed?) or the network is. Reload the page.',
@@ -16,5 +19,6 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       error,
     );
   });
+  const { createRuntime: create } = await unlessAborted(fetched, signal, loadCancelled);
   return create(options);
 }

@@ -1,4 +1,5 @@
 /** From the options to an engine that answers: the load up to the first answer, or up to the last where that is asked for. */
+import { loadCancelled } from '../core/abort';
 import { StitchError } from '../core/errors';
 import { told } from '../core/told';
 import type { BackendChoice } from '../core/types';
@@ -45,7 +46,7 @@ export async function startEngine<T>(
       crashedAt: marker.crashedAt,
     }),
   };
-  if (signal?.aborted) throw cancelled();
+  if (signal?.aborted) throw loadCancelled();
   let starting = true;
   let latest: LoadProgress = { phase: 'manifest', bytesLoaded: 0, bytesTotal: 0, bytesFromCache: 0 };
   const tell = (progress: LoadProgress): void => told(options.onProgress, progress);
@@ -72,7 +73,7 @@ export async function startEngine<T>(
     onError: (error, final) => listeners().onError?.(error, final),
     route: () => listeners().route?.(),
   });
-  const { abort, unheard } = aborted(signal, () => starting && host.end(cancelled()));
+  const { abort, unheard } = aborted(signal, () => starting && host.end(loadCancelled()));
   try {
     await Promise.race([host.started(), abort]);
     let loading: Loading | undefined;
@@ -88,14 +89,12 @@ export async function startEngine<T>(
     setTimeout(sayUncached);
     return { host, loading: loading ?? startLoading(host, marker, signal), measured };
   } catch (error) {
-    host.end(cancelled());
+    host.end(loadCancelled());
     throw error;
   } finally {
     unheard();
   }
 }
-
-const cancelled = (): StitchError => new StitchError('aborted', 'Loading was cancelled.');
 
 const uncached = (problem: string): StitchError =>
   new StitchError(
@@ -110,7 +109,7 @@ function aborted(signal: AbortSignal | undefined, onAbort: () => void): { abort:
   const abort = new Promise<never>((_, reject) => {
     const listener = (): void => {
       onAbort();
-      reject(cancelled());
+      reject(loadCancelled());
     };
     signal?.addEventListener('abort', listener, { once: true });
     unheard = () => signal?.removeEventListener('abort', listener);
