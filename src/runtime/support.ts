@@ -1,5 +1,6 @@
 /** What this browser offers. Never throws. */
 import { isSoftwareAdapter } from '../core/adapter';
+import { trustedScriptUrl } from './trusted-types';
 
 export interface SupportReport {
   /** An adapter answered. */
@@ -57,7 +58,7 @@ function supportsModuleWorkers(): boolean {
     },
   };
   try {
-    new Worker('http://[', options).terminate();
+    new Worker(trustedScriptUrl('http://['), options).terminate();
   } catch {
     // As it must; the option was read before that.
   }

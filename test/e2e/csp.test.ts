@@ -7,6 +7,9 @@ import { openChromium, openTab } from './chromium';
 import { ASSETS, buildExample, type Packed, ROOT, unpack } from './packed';
 import { serve } from './serve';
 
+const SUPPORT_PAGE = '<!doctype html><p id="answer">Loading</p><script type="module" src="./src/support.ts"></script>';
+const SUPPORT = `import { checkSupport } from 'running-stitch';
+document.querySelector('#answer')!.textContent = JSON.stringify(await checkSupport());`;
 const TRUSTED = "require-trusted-types-for 'script'; trusted-types running-stitch";
 
 let packed: Packed;
@@ -14,7 +17,7 @@ let site: string;
 let browser: Browser;
 beforeAll(async () => {
   packed = unpack();
-  site = buildExample(packed);
+  site = buildExample(packed, { 'support.html': SUPPORT_PAGE, 'src/support.ts': SUPPORT });
   browser = await openChromium();
 });
 afterAll(async () => {
@@ -76,6 +79,9 @@ describe('the strict policy', () => {
     const element = await look(policy, '/element.html?backend=webgpu', '#first [part=live]');
     expect(element.errors).toEqual([]);
     expect(element.text).toMatch(/^class \d+$/);
+    const support = await look(policy, '/support.html');
+    expect(support.errors).toEqual([]);
+    expect(JSON.parse(support.text)).toMatchObject({ moduleWorkers: true });
   });
 
   it('under Trusted Types that do not know the library, the worker is refused with the remedy', async () => {
