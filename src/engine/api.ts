@@ -23,8 +23,10 @@ export interface LoadLimits {
   readonly maxAnchor?: string;
   /** Bytes that the weights may take in memory. */
   readonly memoryBytes?: number;
-  /** The user saves data, or the link is metered: the smallest anchor only. */
+  /** The user saves data, or the link is mobile or slow: nothing beyond `meteredAnchor`. */
   readonly saveData?: boolean;
+  /** Id of an anchor; default: the smallest. */
+  readonly meteredAnchor?: string;
   /** Id of the anchor whose load ended the page last time: only smaller ones. */
   readonly crashedAt?: string;
 }
@@ -160,7 +162,7 @@ export interface DeviceLoss {
 export interface EngineApi {
   /**
    * Opens the bundle, picks an executor, and loads, builds and checks the first routes: the smallest anchor's, as a rule.
-   * Errors: bundle-*, network, unsupported, device-lost, argument-invalid (maxAnchor), aborted.
+   * Errors: bundle-*, network, unsupported, device-lost, argument-invalid (maxAnchor, meteredAnchor), aborted.
    */
   load(request: LoadRequest, onProgress: (progress: LoadProgress) => void): Promise<EngineInfo>;
   /**

@@ -22,17 +22,18 @@ export function tiersOf({ anchors, stitches, shards }: Pick<Manifest, 'anchors' 
 
 /**
  * How far to load by these limits. `memoryOf`: bytes of memory that a shard takes.
- * Errors: argument-invalid (an unknown `maxAnchor`).
+ * Errors: argument-invalid (an unknown `maxAnchor` or `meteredAnchor`).
  */
 export function planTiers(
   tiers: readonly Tier[],
   limits: LoadLimits,
   memoryOf: (shard: ShardSpec) => number,
 ): readonly LoadTier[] {
-  const { maxAnchor, memoryBytes = Infinity, saveData = false, crashedAt } = limits;
+  const { maxAnchor, meteredAnchor, memoryBytes = Infinity, saveData = false, crashedAt } = limits;
   const indexOf = (anchor: string) => tiers.findIndex((tier) => tier.anchor === anchor);
-  if (maxAnchor !== undefined && indexOf(maxAnchor) < 0) throw unknownAnchor(maxAnchor, tiers);
-  const most = maxAnchor === undefined ? tiers.length - 1 : indexOf(maxAnchor);
+  const most = maxAnchor === undefined ? tiers.length - 1 : tiersUpTo(tiers, maxAnchor).length - 1;
+  // Looked up on any link, so that a wrong one is seen on the developer's.
+  const metered = meteredAnchor === undefined ? 0 : tiersUpTo(tiers, meteredAnchor).length - 1;
   const crashed = crashedAt === undefined || indexOf(crashedAt) < 0 ? tiers.length : indexOf(crashedAt);
   let memory = 0;
   return tiers.map(({ anchor, shards }, index): LoadTier => {
@@ -47,20 +48,16 @@ export function planTiers(
     if (index > most) return 'asked';
     if (index >= crashed) return 'crash';
     if (memory > memoryBytes) return 'memory';
-    return saveData ? 'save-data' : undefined;
+    return saveData && index > metered ? 'save-data' : undefined;
   }
 }
 
 /** The tiers up to this anchor. Errors: argument-invalid. */
 export function tiersUpTo(tiers: readonly Tier[], anchor: string): readonly Tier[] {
   const index = tiers.findIndex((tier) => tier.anchor === anchor);
-  if (index < 0) throw unknownAnchor(anchor, tiers);
-  return tiers.slice(0, index + 1);
-}
-
-function unknownAnchor(anchor: string, tiers: readonly Tier[]): StitchError {
+  if (index >= 0) return tiers.slice(0, index + 1);
   const known = tiers.map((tier) => tier.anchor).join(', ');
-  return new StitchError('argument-invalid', `There is no anchor "${anchor}" in this bundle. Use one of ${known}.`, { anchor });
+  throw new StitchError('argument-invalid', `There is no anchor "${anchor}" in this bundle. Use one of ${known}.`, { anchor });
 }
 
 /**

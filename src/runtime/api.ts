@@ -29,8 +29,13 @@ export interface RuntimeOptions {
   readonly worker?: () => Worker;
   /** Keep weights and the device's profile in IndexedDB. Default true. */
   readonly cache?: boolean;
-  /** Load no anchor beyond this one (id). Little memory, data saving, a slow link or an earlier crash may stop before it (`tiers`). */
+  /**
+   * Load no anchor beyond this one (id). Little memory, data saving, a mobile or slow link or an earlier crash may stop before it
+   * (`tiers`).
+   */
   readonly maxAnchor?: string;
+  /** The anchor (id) at which data saving and mobile or slow links stop. Default: the smallest. */
+  readonly meteredAnchor?: string;
   /** When `createRuntime` resolves: with the first routes, or with everything planned. Default `first`. */
   readonly waitFor?: 'first' | 'all';
   /** Classify fewer frames when the page's own animation stutters. Default true. */

@@ -5,8 +5,8 @@ import type { Runtime, RuntimeOptions } from './api';
 
 /**
  * Loads a bundle in a worker and resolves when it can classify: with the smallest anchor's routes, as a rule, while the others
- * load on (`loaded`). Errors: argument-invalid (budget, backend, maxAnchor), unsupported, bundle-invalid, bundle-integrity,
- * network, shader, out-of-memory, device-lost, worker-died, aborted. After an error nothing is left running.
+ * load on (`loaded`). Errors: argument-invalid (budget, backend, maxAnchor, meteredAnchor), unsupported, bundle-invalid,
+ * bundle-integrity, network, shader, out-of-memory, device-lost, worker-died, aborted. After an error nothing is left running.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { signal } = options;

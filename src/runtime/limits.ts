@@ -4,6 +4,8 @@ import type { LoadLimits } from '../engine/api';
 interface Connection {
   readonly saveData?: boolean;
   readonly effectiveType?: string;
+  /** By what the device is connected. */
+  readonly type?: string;
 }
 
 /** The parts of `navigator` that are read; most browsers lack some. */
@@ -23,15 +25,17 @@ const SLOW: ReadonlySet<string> = new Set(['slow-2g', '2g', '3g']);
 
 export function loadLimits(
   nav: LimitsNavigator,
-  wishes: Pick<LoadLimits, 'maxAnchor'> & { readonly crashedAt?: string | undefined },
+  wishes: Pick<LoadLimits, 'maxAnchor' | 'meteredAnchor'> & { readonly crashedAt?: string | undefined },
 ): LoadLimits {
-  const { maxAnchor, crashedAt } = wishes;
+  const { maxAnchor, meteredAnchor, crashedAt } = wishes;
   const gib = nav.deviceMemory ?? (isPhone(nav) ? PHONE_GIB : undefined);
-  const { saveData = false, effectiveType = '' } = nav.connection ?? {};
+  const { saveData = false, effectiveType = '', type } = nav.connection ?? {};
   return {
     ...(maxAnchor === undefined ? {} : { maxAnchor }),
+    ...(meteredAnchor === undefined ? {} : { meteredAnchor }),
     ...(gib === undefined ? {} : { memoryBytes: gib * 2 ** 30 * MEMORY_SHARE }),
-    saveData: saveData || SLOW.has(effectiveType),
+    // What a mobile link costs is not told; most are metered.
+    saveData: saveData || type === 'cellular' || SLOW.has(effectiveType),
     ...(crashedAt === undefined ? {} : { crashedAt }),
   };
 }

@@ -36,13 +36,14 @@ export async function startEngine<T>(
   const { signal, waitFor = 'first' } = options;
   const url = manifestUrl(options.bundle);
   const marker = await openCrashMarker(url);
-  const { maxAnchor } = options;
+  const { maxAnchor, meteredAnchor } = options;
   const request: LoadRequest = {
     manifestUrl: url,
     backend: assertBackend(options.backend ?? 'auto'),
     cache: options.cache ?? true,
     limits: loadLimits(navigator as LimitsNavigator, {
       ...(maxAnchor === undefined ? {} : { maxAnchor }),
+      ...(meteredAnchor === undefined ? {} : { meteredAnchor }),
       crashedAt: marker.crashedAt,
     }),
   };

@@ -9,7 +9,7 @@ type Tier = Runtime['tiers'][number];
 const REASONS: Readonly<Record<NonNullable<Tier['limit']>, string>> = {
   asked: 'as was asked for',
   memory: 'because this device has little memory',
-  'save-data': 'because the connection is slow, or sites are asked to save data',
+  'save-data': 'because the connection is mobile or slow, or sites are asked to save data',
   crash: 'because the page ended unexpectedly while it loaded',
 };
 

@@ -113,14 +113,17 @@ describe('progressive loading', () => {
 
   it('refuses an anchor that the bundle does not have', async () => {
     expect(await codeOf(load({ maxAnchor: 'huge' }))).toBe('argument-invalid');
+    expect(await codeOf(load({ meteredAnchor: 'huge' }))).toBe('argument-invalid');
   });
 
-  it('loads the smallest anchor only for who saves data', async () => {
+  it('loads the smallest anchor only for who saves data, or as much as the host says', async () => {
     vi.stubGlobal('navigator', new Proxy(navigator, { get: (target, key) => key === 'connection' ? { saveData: true } : bound(target, key) })); // prettier-ignore
     const made = await load();
     await made.loaded;
     expect(made.tiers[1]).toMatchObject({ planned: false, limit: 'save-data' });
     expect(available()).toEqual(usesOnly('a'));
+    await made.dispose();
+    expect((await load({ meteredAnchor: 'b' })).tiers[1]).toMatchObject({ planned: true });
   });
 
   it('goes on with what is there where the rest is damaged', async () => {

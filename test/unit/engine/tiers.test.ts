@@ -47,6 +47,9 @@ describe('planTiers', () => {
     ['the host', { maxAnchor: 'w16' }, [true, true, 'asked']],
     ['the host, at the least', { maxAnchor: 'w8' }, [true, 'asked', 'asked']],
     ['the user', { saveData: true }, [true, 'save-data', 'save-data']],
+    ['the host for metered links', { saveData: true, meteredAnchor: 'w16' }, [true, true, 'save-data']],
+    ['the host for metered links, at the most', { saveData: true, meteredAnchor: 'w24' }, [true, true, true]],
+    ['nobody, on another link', { meteredAnchor: 'w8' }, [true, true, true]],
     ['a crash', { crashedAt: 'w24' }, [true, true, 'crash']],
     ['a crash with the smallest, below which there is nothing', { crashedAt: 'w8' }, [true, 'crash', 'crash']],
     ['a crash with an anchor that is gone', { crashedAt: 'w99' }, [true, true, true]],
@@ -65,6 +68,7 @@ describe('planTiers', () => {
 
   it('names the anchors where the host asks for none of them', () => {
     expect(() => plan({ maxAnchor: 'w9' })).toThrow(/no anchor "w9".*w8, w16, w24/);
+    expect(() => plan({ meteredAnchor: 'w9' })).toThrow(/no anchor "w9".*w8, w16, w24/);
     expect(() => tiersUpTo(tiersOf(manifest), 'w9')).toThrow(/no anchor "w9"/);
   });
 });

@@ -24,13 +24,16 @@ describe('loadLimits', () => {
     expect(loadLimits({ userAgentData: { mobile: false }, userAgent: IPHONE }, {}).memoryBytes).toBeUndefined();
   });
 
-  it('saves data where the user does, and on a slow link', () => {
+  it('saves data where the user does, and on a mobile or slow link', () => {
     expect(loadLimits({ connection: { saveData: true, effectiveType: '4g' } }, {}).saveData).toBe(true);
     expect(loadLimits({ connection: { effectiveType: '2g' } }, {}).saveData).toBe(true);
     expect(loadLimits({ connection: { effectiveType: '4g' } }, {}).saveData).toBe(false);
+    expect(loadLimits({ connection: { type: 'cellular', effectiveType: '4g' } }, {}).saveData).toBe(true);
+    expect(loadLimits({ connection: { type: 'wifi', effectiveType: '4g' } }, {}).saveData).toBe(false);
   });
 
   it('passes on what the host wants and what crashed', () => {
-    expect(loadLimits({}, { maxAnchor: 's', crashedAt: 'b' })).toMatchObject({ maxAnchor: 's', crashedAt: 'b' });
+    const wishes = { maxAnchor: 's', meteredAnchor: 't', crashedAt: 'b' };
+    expect(loadLimits({}, wishes)).toMatchObject(wishes);
   });
 });
