@@ -25,15 +25,19 @@ describe('gaps between frames', () => {
   it('a frame waits for a step, and goes before the next one', async () => {
     const gaps = new Gaps();
     const order: string[] = [];
-    const step = (name: string) =>
-      gaps.runStep(async () => {
-        await wait(10);
-        order.push(name);
-      });
-    const steps = step('first step').then(() => step('second step'));
-    await wait(3);
-    await gaps.runFrame(() => Promise.resolve(order.push('frame')));
-    await steps;
+    let end = (): void => {};
+    let begun = (): void => {};
+    const running = new Promise<void>((resolve) => (begun = resolve));
+    const first = gaps.runStep(async () => {
+      begun();
+      await new Promise<void>((resolve) => (end = resolve));
+      order.push('first step');
+    });
+    const steps = first.then(() => gaps.runStep(() => Promise.resolve(order.push('second step'))));
+    await running;
+    const frame = gaps.runFrame(() => Promise.resolve(order.push('frame')));
+    end();
+    await Promise.all([steps, frame]);
     expect(order).toEqual(['first step', 'frame', 'second step']);
   });
 
