@@ -62,6 +62,7 @@ export function createLock(): Lock {
     async frame(work, { most = 1, patient = false } = {}) {
       if (!patient && waiting > 0) throw busy('Other frames wait for their turn. Drop this frame.');
       if (!patient) return enter(work, most);
+      if (waiting === 0 && held === undefined && frames.size < most) return enter(work, most);
       if (waiting === MOST_WAITING)
         throw busy(`${MOST_WAITING} frames wait for their turn already. Await their answers, or drop this frame.`);
       waiting += 1;
@@ -72,6 +73,8 @@ export function createLock(): Lock {
       return enter(work, most);
     },
     async hold(what, work) {
+      // Frames that were asked for before go before.
+      if (waiting > 0) await line;
       while (held?.behind) await held.ended;
       if (held !== undefined) throw new StitchError('busy', `The engine is ${held.what} already. Wait for the end of that.`);
       return take(what, false, work);

@@ -1,6 +1,8 @@
 /** The demo's workbench as a visitor uses it: measuring, the plot, scripts, traces and the energy plan, on the default fallback. */
 import { readFileSync } from 'node:fs';
 import type { Locator, Page } from 'playwright';
+import { explain } from '../../src/control/explain';
+import type { TraceLine } from '../../src/control/replay';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answered, answersOf, eventually, slide, text, withFixture } from './demo-page';
 import { openSite, type Site, visit } from './site';
@@ -162,7 +164,10 @@ describe('scripts and traces', () => {
       page.getByTestId('trace-file').setInputFiles({ name, mimeType: 'application/jsonl', buffer: Buffer.from(content) });
     await open('ride.jsonl', trace);
     await eventually(() => text(page, 'playback-verdict')).toMatch(/identical/);
-    expect(await text(page, 'playback-log')).toMatch(/budget is now/i);
+    const decided = lines.map((line) => JSON.parse(line) as TraceLine).filter((line) => line.type === 'decision');
+    expect(decided.length).toBeGreaterThan(0);
+    const told = await page.getByTestId('playback-log').locator('li span').allInnerTexts();
+    expect(told).toEqual(decided.map(({ decision }) => explain(decision)));
     expect(await page.getByTestId('playback-plot').locator('.dots').first().getAttribute('d')).toMatch(/^M/);
     // One level at the start, and one a decision.
     const levels = 1 + lines.filter((line) => line.includes('"decision"')).length;

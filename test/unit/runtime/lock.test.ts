@@ -102,6 +102,22 @@ describe('lock', () => {
     await expect(lock.frame(() => Promise.resolve(4), { most: 2 })).resolves.toBe(4);
   });
 
+  test('frames go before longer work that is asked for after them', async () => {
+    const lock = createLock();
+    const order: string[] = [];
+    const first = slow('first');
+    const calls = [
+      lock.frame(first.work, { patient: true }),
+      lock.frame(() => Promise.resolve('second'), { patient: true }),
+      lock.hold('at it', () => Promise.resolve('held')),
+    ].map((call) => call.then((name) => order.push(name)));
+    expect(first.started()).toBe(true);
+    await turn();
+    first.end();
+    await Promise.all(calls);
+    expect(order).toEqual(['first', 'second', 'held']);
+  });
+
   test('no more than a few wait', async () => {
     const lock = createLock();
     const first = slow('first');
