@@ -43,8 +43,8 @@ describe('after a loss', () => {
     await runSmall(page);
     const said = await noteArrivals(page);
     await loseEngine(page);
+    await eventually(said).toContainEqual(expect.stringMatching(/^loading Larger networks are still arriving/));
     await eventually(async () => (await said()).at(-1)).toBe('complete ');
-    expect(await said()).toContainEqual(expect.stringMatching(/^loading Larger networks are still arriving/));
     expect((await said()).filter((one) => /did not arrive/.test(one))).toEqual([]);
     await slide(page, 'End');
     await eventually(() => text(page, 'route-id')).toContain('w128');
