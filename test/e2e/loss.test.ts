@@ -28,9 +28,10 @@ async function noteArrivals(page: Page): Promise<() => Promise<string[]>> {
   return () => page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
 }
 
-/** On the smallest network, so that this is what comes back first. */
+/** On the smallest network, so that this is what comes back first; with the larger one there, too. */
 async function runSmall(page: Page): Promise<void> {
   await answered(page);
+  await eventually(() => page.getAttribute('html', 'data-complete')).toBe('true');
   await slide(page, 'Home');
   await eventually(() => text(page, 'route-id')).toBe('w96');
 }
