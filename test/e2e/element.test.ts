@@ -1,32 +1,23 @@
 /** `<running-stitch>` in the example application, built from the tarball. */
-import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningStitchElement } from '../../src/element/index';
-import { openChromium, openTab } from './chromium';
-import { add, alive, eventually, openCounting, part, state, tag } from './element-page';
-import { ASSETS, buildExample, type Packed, SAMPLES, unpack } from './packed';
-import { serve, type Server } from './serve';
+import { openTab } from './chromium';
+import { add, alive, eventually, part, state, tag } from './element-page';
+import { type ExampleSite, openExample } from './example-site';
+import { SAMPLES } from './packed';
+import { serve } from './serve';
 
 const QUERY = '?backend=webgpu';
 /** No element of its own, so that a test can make some. */
 const EMPTY = `<!doctype html><title>empty</title><script type="module" src="./src/element-only.ts"></script><body></body>`;
 
-let packed: Packed;
-let server: Server;
-let browser: Browser;
+let site: ExampleSite;
 beforeAll(async () => {
-  packed = unpack();
-  const site = buildExample(packed, { 'empty.html': EMPTY, 'src/element-only.ts': "import 'running-stitch/element';" });
-  server = await serve({ folders: { ...ASSETS, '/': site } });
-  browser = await openChromium();
+  site = await openExample({ 'empty.html': EMPTY, 'src/element-only.ts': "import 'running-stitch/element';" });
 });
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  packed?.remove();
-});
+afterAll(() => site?.close());
 
-const open = (path: string) => openCounting(browser, server.origin + path);
+const open = (path: string) => site.open(path);
 
 describe('<running-stitch>', () => {
   it('classifies its image and its video through one worker, and the page may bring its own answer', async () => {
@@ -60,7 +51,7 @@ describe('<running-stitch>', () => {
   });
 
   it('mirrors attributes and properties, also those set before it was defined', async () => {
-    const { page, close } = await openTab(browser, `${server.origin}/empty.html`);
+    const { page, close } = await openTab(site.browser, `${site.origin}/empty.html`);
     const mirrored = await page.evaluate(() => {
       const element = document.createElement('running-stitch') as RunningStitchElement;
       element.src = '/a.json';
@@ -132,7 +123,7 @@ describe('<running-stitch>', () => {
   });
 
   it('speaks calmly: every few seconds at most, whatever the rate of answers', async () => {
-    const { page, close } = await openTab(browser, `${server.origin}/empty.html`);
+    const { page, close } = await openTab(site.browser, `${site.origin}/empty.html`);
     await add(page, tag('live', 'source="video"', '<video src="/clip.webm" muted loop autoplay playsinline></video>'));
     await eventually(() => state(page, '#live')).toBe('running');
     const live = part(page, '#live', 'live');
@@ -234,7 +225,7 @@ describe('<running-stitch>', () => {
   });
 
   it('tells an error in words, as an event and as a state, and starts again when it is mended', async () => {
-    const { page, close } = await openTab(browser, `${server.origin}/empty.html`);
+    const { page, close } = await openTab(site.browser, `${site.origin}/empty.html`);
     await page.evaluate(() => {
       const element = document.createElement('running-stitch') as RunningStitchElement;
       const codes: string[] = [];
@@ -256,7 +247,7 @@ describe('<running-stitch>', () => {
   });
 
   it('starts again when a budget that it could not begin with is mended', async () => {
-    const { page, close } = await openTab(browser, `${server.origin}/empty.html`);
+    const { page, close } = await openTab(site.browser, `${site.origin}/empty.html`);
     await add(page, tag('bad', 'budget-ms="x"'));
     await eventually(() => state(page, '#bad')).toBe('error');
     expect(await part(page, '#bad', 'status').innerText()).toContain('latencyMs');

@@ -8,11 +8,11 @@ import { ASSETS, ROOT } from './packed';
 import { serve, type Server } from './serve';
 
 const PAGE = `<!doctype html><title>a page</title>
-<script type="module">globalThis.library = await import('/vendor/index.js');</script>`;
+<script type="module">globalThis.stitching = await import('/vendor/index.js');</script>`;
 
 /** What the page's script and the tests leave on the page. */
 interface Realm {
-  readonly library?: typeof Library;
+  readonly stitching?: typeof Library;
   readonly controller: AbortController;
   readonly outcome: Promise<string>;
 }
@@ -34,7 +34,7 @@ afterAll(async () => {
 /** The page with what it loads before it calls anything. */
 async function open() {
   const tab = await openTab(browser, `${server.origin}/`);
-  await tab.page.waitForFunction(() => (globalThis as unknown as Realm).library !== undefined);
+  await tab.page.waitForFunction(() => (globalThis as unknown as Realm).stitching !== undefined);
   const workers: unknown[] = [];
   tab.page.on('worker', (worker) => workers.push(worker));
   server.asked.length = 0;
@@ -47,9 +47,9 @@ const begin = ({ page }: Awaited<ReturnType<typeof open>>, aborted: boolean) =>
     const realm = globalThis as unknown as Realm;
     const controller = new AbortController();
     if (before) controller.abort();
-    const outcome = realm.library!.createRuntime({ bundle: '/models/tiny/manifest.json', signal: controller.signal }).then(
+    const outcome = realm.stitching!.createRuntime({ bundle: '/models/tiny/manifest.json', signal: controller.signal }).then(
       () => 'none',
-      (error: unknown) => (error instanceof realm.library!.StitchError ? error.code : String(error)),
+      (error: unknown) => (error instanceof realm.stitching!.StitchError ? error.code : String(error)),
     );
     Object.assign(realm, { controller, outcome });
   }, aborted);

@@ -1,14 +1,13 @@
 /** The React hook in the example application, built from the tarball. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright';
+import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/bundle/manifest';
 import type { RunningStitchState } from '../../src/react/index';
-import { openChromium } from './chromium';
-import { alive, eventually, openCounting } from './element-page';
-import { ASSETS, buildExample, FIXTURE, type Packed, unpack } from './packed';
-import { serve, type Server } from './serve';
+import { alive, eventually } from './element-page';
+import { type ExampleSite, openExample } from './example-site';
+import { FIXTURE } from './packed';
 
 /** A page that shows nothing, and leaves what the hook says last where tests can see it. */
 const PAGE = `<!doctype html><title>hook</title><div></div><script type="module" src="./src/hook.tsx"></script>`;
@@ -34,22 +33,13 @@ interface Realm {
   readonly show: (maxAnchor?: string) => void;
 }
 
-let packed: Packed;
-let server: Server;
-let browser: Browser;
+let site: ExampleSite;
 beforeAll(async () => {
-  packed = unpack();
-  const site = buildExample(packed, { 'hook.html': PAGE, 'src/hook.tsx': HOOK });
-  server = await serve({ folders: { ...ASSETS, '/': site } });
-  browser = await openChromium();
+  site = await openExample({ 'hook.html': PAGE, 'src/hook.tsx': HOOK });
 });
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  packed?.remove();
-});
+afterAll(() => site?.close());
 
-const open = (path: string) => openCounting(browser, server.origin + path);
+const open = (path: string) => site.open(path);
 const status = (page: Page) => page.evaluate(() => (globalThis as unknown as Realm).hook.status);
 
 describe('useRunningStitch', () => {
